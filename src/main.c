@@ -1,0 +1,8 @@
+/* The table of commands. */
+#include <stdio.h>
+
+int main(void)
+{
+    puts("pixmill");
+    return 0;
+}
