@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
+#include "base/source.h"
 #include "base/status.h"
+#include "codec/row.h"
 
 typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_COUNT } px_format;
 
@@ -17,5 +20,61 @@ const char *px_format_media_type(px_format format); /* "image/jpeg" */
 px_format px_format_find(const char *name);         /* "jpg" and "jpeg" alike; PX_FORMAT_COUNT if there is none */
 px_format px_format_of_extension(const char *extension); /* without the dot, any case; PX_FORMAT_COUNT if none */
 px_format px_format_detect(px_bytes first);         /* by content; PX_FORMAT_COUNT if it is not one we read */
+
+/* What a picture's header says, before a pixel is decoded. */
+typedef struct px_header {
+    px_format format;
+    int width, height; /* pixels as stored: before orientation */
+    px_model model;    /* of the rows that pull gives */
+    px_alpha alpha;
+    int orientation;   /* EXIF, 1 to 8 */
+    bool scalable;     /* the decoder can decode at N/8 */
+} px_header;
+
+/* A decoder, from open to close: look at the header, start once, pull every row from the top. */
+typedef struct px_decoder px_decoder;
+struct px_decoder {
+    px_header header;
+
+    /* Bytes of memory that decoding at `eighths`/8 takes. Pure. */
+    uint64_t (*memory)(const px_decoder *self, int eighths);
+
+    /* Takes that memory. `eighths` is 8, or less if scalable; rows are then ceil(width * eighths / 8) wide. */
+    PX_CHECKED px_status (*start)(px_decoder *self, int eighths, int *ret_width, int *ret_height, px_error *err);
+
+    /* The next row; its samples are valid until the next call. */
+    PX_CHECKED px_status (*pull)(px_decoder *self, px_row *ret, px_error *err);
+
+    void (*close)(px_decoder *self);
+};
+
+/* Finds the format by content, reads the header and judges it against `limits`. Both are borrowed until close. */
+PX_CHECKED px_status px_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                     px_error *err);
+void px_decoder_close(px_decoder **decoder); /* for PX_AUTO */
+
+/* What an encoder is to write. */
+typedef struct px_encoder_spec {
+    px_format format;
+    int width, height;
+    px_model model; /* PX_GREY or PX_RGB */
+    px_alpha alpha; /* PX_OPAQUE or, where px_format_has_alpha, PX_STRAIGHT */
+    int quality;    /* 1 to 100; lossless formats ignore it */
+    int orientation; /* 2 to 8: said in a minimal EXIF, for rows that are not upright; otherwise 1 or 0 */
+} px_encoder_spec;
+
+typedef struct px_encoder px_encoder;
+struct px_encoder {
+    PX_CHECKED px_status (*push)(px_encoder *self, const px_row *row, px_error *err);
+    PX_CHECKED px_status (*finish)(px_encoder *self, uint64_t *ret_bytes, px_error *err);
+    void (*close)(px_encoder *self);
+};
+
+/* `fd` is borrowed until close. */
+PX_CHECKED px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+void px_encoder_close(px_encoder **encoder); /* for PX_AUTO */
+uint64_t px_encoder_memory(const px_encoder_spec *spec); /* bytes */
+bool px_format_has_alpha(px_format format);
+int px_format_side(px_format format); /* the widest and highest picture that it holds */
 
 #endif

@@ -1,0 +1,117 @@
+/* The table of formats: one row says all that the rest of the program knows of one.
+ *
+ * A new format is one folder and one row here. Detection goes by content only; names and extensions are for what
+ * people write in recipes and keys. */
+#include <assert.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "codec/formats.h"
+
+typedef struct px_codec {
+    const char *name, *extensions[4], *media_type;
+    const char *first; /* the bytes that every file of it starts with */
+    size_t first_bytes;
+    bool alpha;
+    int side; /* pixels, the most it can say */
+    px_status (*open_decoder)(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err);
+    px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+    uint64_t (*encoder_memory)(const px_encoder_spec *spec);
+} px_codec;
+
+static const px_codec codecs[PX_FORMAT_COUNT] = {
+    [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
+    [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", "\xff\xd8\xff", 3, false, 65500,
+                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory },
+    [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", "\x89PNG\r\n\x1a\n", 8, true, 0x7fffffff,
+                        px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory },
+};
+
+static const px_codec *codec_of(px_format format)
+{
+    assert(format >= PX_FORMAT_KEEP && format < PX_FORMAT_COUNT);
+    return &codecs[format];
+}
+
+const char *px_format_name(px_format format) { return codec_of(format)->name; }
+const char *px_format_extension(px_format format) { return codec_of(format)->extensions[0]; }
+const char *px_format_media_type(px_format format) { return codec_of(format)->media_type; }
+bool px_format_has_alpha(px_format format) { return codec_of(format)->alpha; }
+int px_format_side(px_format format) { return codec_of(format)->side; }
+
+px_format px_format_of_extension(const char *extension)
+{
+    for (int f = PX_FORMAT_KEEP + 1; f < PX_FORMAT_COUNT; f++)
+        for (int i = 0; i < 4 && codecs[f].extensions[i]; i++)
+            if (strcasecmp(extension, codecs[f].extensions[i]) == 0)
+                return (px_format)f;
+    return PX_FORMAT_COUNT;
+}
+
+px_format px_format_find(const char *name)
+{
+    for (int f = PX_FORMAT_KEEP; f < PX_FORMAT_COUNT; f++)
+        if (strcmp(name, codecs[f].name) == 0)
+            return (px_format)f;
+    return strcmp(name, "jpg") == 0 ? PX_FORMAT_JPEG : PX_FORMAT_COUNT;
+}
+
+px_format px_format_detect(px_bytes first)
+{
+    for (int f = PX_FORMAT_KEEP + 1; f < PX_FORMAT_COUNT; f++)
+        if (first.count >= codecs[f].first_bytes && memcmp(first.data, codecs[f].first, codecs[f].first_bytes) == 0)
+            return (px_format)f;
+    return PX_FORMAT_COUNT;
+}
+
+px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height, px_error *err)
+{
+    if (width == 0 || height == 0)
+        return px_fail(err, PX_CORRUPT_IMAGE, "the header says %ux%u pixels", width, height);
+    if (width > limits->side || height > limits->side || width > 0x7fffffff || height > 0x7fffffff)
+        return px_fail(err, PX_TOO_MANY_PIXELS, "%ux%u pixels; no side may be over %u (limits.side)", width, height,
+                       limits->side);
+    if ((uint64_t)width * height > limits->pixels)
+        return px_fail(err, PX_TOO_MANY_PIXELS, "%ux%u pixels are more than %llu (limits.pixels)", width, height,
+                       (unsigned long long)limits->pixels);
+    return PX_OK;
+}
+
+px_status px_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
+{
+    uint8_t first[16];
+    size_t count;
+    PX_TRY(px_source_read_at(source, 0, first, sizeof first, &count, err));
+    px_format format = px_format_detect((px_bytes){ first, count });
+    if (count == 0)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "the source is empty");
+    if (format == PX_FORMAT_COUNT)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (jpeg, png)");
+    return codecs[format].open_decoder(source, limits, ret, err);
+}
+
+void px_decoder_close(px_decoder **decoder)
+{
+    if (*decoder)
+        (*decoder)->close(*decoder);
+    *decoder = NULL;
+}
+
+px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
+{
+    assert(spec->format > PX_FORMAT_KEEP && spec->format < PX_FORMAT_COUNT);
+    int side = codecs[spec->format].side;
+    if (spec->width < 1 || spec->height < 1 || spec->width > side || spec->height > side)
+        return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", codecs[spec->format].name, spec->width,
+                       spec->height);
+    return codecs[spec->format].open_encoder(spec, fd, ret, err);
+}
+
+void px_encoder_close(px_encoder **encoder)
+{
+    if (*encoder)
+        (*encoder)->close(*encoder);
+    *encoder = NULL;
+}
+
+uint64_t px_encoder_memory(const px_encoder_spec *spec) { return codec_of(spec->format)->encoder_memory(spec); }

@@ -1,0 +1,20 @@
+/* formats.h - what each format's folder gives to the table in format.c. Private to src/codec. */
+#ifndef PX_CODEC_FORMATS_H
+#define PX_CODEC_FORMATS_H
+
+#include "codec/codec.h"
+
+PX_CHECKED px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                          px_error *err);
+PX_CHECKED px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec);
+
+PX_CHECKED px_status px_png_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                         px_error *err);
+PX_CHECKED px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+uint64_t px_png_encoder_memory(const px_encoder_spec *spec);
+
+/* Judges a header's size against the limits: PX_TOO_MANY_PIXELS, or PX_CORRUPT_IMAGE for an empty picture. */
+PX_CHECKED px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height, px_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/* JPEG in, by libjpeg-turbo.
+ *
+ * Its source manager reads a px_source, its error manager jumps back into the call that entered the library and
+ * never further: each of open, start and pull has its own setjmp. Rows come out as grey or RGB; CMYK and YCCK are
+ * turned into RGB here (Adobe stores them inverted). Application markers are counted and skipped by us, so that
+ * a header of megabytes costs no memory; only the first EXIF block is kept. Where the source ends early the library is told
+ * "end of image", and whether something was missing is judged from the warning that follows. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "codec/exif.h"
+#include "codec/formats.h"
+
+enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536 };
+
+typedef struct jpeg_decoder {
+    px_decoder base;
+    struct jpeg_decompress_struct library;
+    struct jpeg_error_mgr errors;
+    struct jpeg_source_mgr input;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;        /* of the call that is inside the library now */
+    px_status status;    /* why it jumped */
+    px_error *err;       /* of that call; may be NULL */
+    const px_source *source;
+    const px_limits *limits;
+    uint64_t offset;     /* of the next byte to read from the source */
+    uint64_t metadata_bytes;
+    bool ended;          /* the source had no more bytes when the library wanted some */
+    bool inverted;       /* CMYK as Adobe writes it */
+    uint8_t *row;        /* owned; one row as the library gives it */
+    size_t exif_count;
+    uint8_t exif[MARKER_BYTES];
+    uint8_t bytes[INPUT_BYTES];
+} jpeg_decoder;
+
+static jpeg_decoder *decoder_of(j_common_ptr library) { return (jpeg_decoder *)library->client_data; }
+
+__attribute__((noreturn)) static void give_up(jpeg_decoder *self, px_status status)
+{
+    self->status = status;
+    longjmp(self->jump, 1);
+}
+
+/* The library found a fatal error. */
+static void on_error(j_common_ptr library)
+{
+    jpeg_decoder *self = decoder_of(library);
+    char text[JMSG_LENGTH_MAX];
+    library->err->format_message(library, text);
+    px_status status = library->err->msg_code == JERR_OUT_OF_MEMORY ? PX_OUT_OF_MEMORY
+                     : self->ended ? PX_TRUNCATED_IMAGE
+                     : library->err->msg_code == JERR_BAD_PRECISION || library->err->msg_code == JERR_SOF_UNSUPPORTED
+                         ? PX_UNSUPPORTED_FORMAT
+                         : PX_CORRUPT_IMAGE;
+    px_fail(self->err, status, "JPEG: %s", text);
+    give_up(self, status);
+}
+
+/* Warnings: most are harmless in the field; these mean that pixels are missing or invented. */
+static void on_message(j_common_ptr library, int level)
+{
+    if (level >= 0)
+        return;
+    jpeg_decoder *self = decoder_of(library);
+    int code = library->err->msg_code;
+    if (code != JWRN_HIT_MARKER && code != JWRN_HUFF_BAD_CODE && code != JWRN_MUST_RESYNC &&
+        code != JWRN_ARITH_BAD_CODE)
+        return;
+    if (self->ended)
+        px_fail(self->err, PX_TRUNCATED_IMAGE, "JPEG: the file ends in the middle of the picture");
+    else
+        px_fail(self->err, PX_CORRUPT_IMAGE, "JPEG: %s",
+                code == JWRN_HIT_MARKER ? "the picture's data ends before the picture does" : "the picture's data is damaged");
+    give_up(self, self->ended ? PX_TRUNCATED_IMAGE : PX_CORRUPT_IMAGE);
+}
+
+static void on_output(j_common_ptr library) { (void)library; }
+
+static void on_progress(j_common_ptr library)
+{
+    jpeg_decoder *self = decoder_of(library);
+    if (self->library.input_scan_number > 0 && (uint32_t)self->library.input_scan_number > self->limits->scans) {
+        px_fail(self->err, PX_TOO_MANY_FRAMES, "JPEG: more than %u scans (limits.scans)", self->limits->scans);
+        give_up(self, PX_TOO_MANY_FRAMES);
+    }
+}
+
+static void input_nothing(j_decompress_ptr library) { (void)library; }
+
+static boolean input_fill(j_decompress_ptr library)
+{
+    static const JOCTET end_of_image[2] = { 0xff, JPEG_EOI };
+    jpeg_decoder *self = (jpeg_decoder *)library->client_data;
+    size_t count = 0;
+    px_status status = px_source_read_at(self->source, self->offset, self->bytes, INPUT_BYTES, &count, self->err);
+    if (status != PX_OK)
+        give_up(self, status);
+    self->offset += count;
+    if (self->offset > self->limits->input_bytes) {
+        px_fail(self->err, PX_TOO_MANY_BYTES, "the source is over %llu bytes (limits.input_bytes)",
+                (unsigned long long)self->limits->input_bytes);
+        give_up(self, PX_TOO_MANY_BYTES);
+    }
+    self->ended = count == 0;
+    self->input.next_input_byte = count ? self->bytes : end_of_image;
+    self->input.bytes_in_buffer = count ? count : sizeof end_of_image;
+    return TRUE;
+}
+
+static void input_skip(j_decompress_ptr library, long count)
+{
+    jpeg_decoder *self = (jpeg_decoder *)library->client_data;
+    if (count <= 0)
+        return;
+    if ((size_t)count <= self->input.bytes_in_buffer) {
+        self->input.next_input_byte += count;
+        self->input.bytes_in_buffer -= (size_t)count;
+        return;
+    }
+    self->offset += (size_t)count - self->input.bytes_in_buffer;
+    self->input.bytes_in_buffer = 0;
+}
+
+static int next_byte(jpeg_decoder *self)
+{
+    if (self->input.bytes_in_buffer == 0)
+        input_fill(&self->library);
+    self->input.bytes_in_buffer--;
+    return *self->input.next_input_byte++;
+}
+
+/* An application or comment marker: counted; EXIF is kept (T.81 B.2.4.6: two bytes of length, itself included). */
+static boolean on_marker(j_decompress_ptr library)
+{
+    jpeg_decoder *self = (jpeg_decoder *)library->client_data;
+    int length = next_byte(self) << 8;
+    length |= next_byte(self);
+    if (length < 2) {
+        px_fail(self->err, PX_CORRUPT_IMAGE, "JPEG: a marker has a length of %d", length);
+        give_up(self, PX_CORRUPT_IMAGE);
+    }
+    length -= 2;
+    self->metadata_bytes += (unsigned)length;
+    if (self->metadata_bytes > self->limits->metadata_bytes) {
+        px_fail(self->err, PX_TOO_MANY_BYTES, "JPEG: more than %llu bytes of metadata (limits.metadata_bytes)",
+                (unsigned long long)self->limits->metadata_bytes);
+        give_up(self, PX_TOO_MANY_BYTES);
+    }
+    if (library->unread_marker == JPEG_APP0 + 1 && self->exif_count == 0 && length >= 6) {
+        for (int i = 0; i < length; i++)
+            self->exif[i] = (uint8_t)next_byte(self);
+        if (memcmp(self->exif, "Exif\0", 5) == 0)
+            self->exif_count = (size_t)length;
+    } else {
+        input_skip(library, length);
+    }
+    return TRUE;
+}
+
+/* Bytes of memory: a progressive picture's coefficients are held whole, whatever the scale. */
+static uint64_t decoder_memory(const px_decoder *base, int eighths)
+{
+    const jpeg_decoder *self = (const jpeg_decoder *)base;
+    uint64_t width = (uint64_t)base->header.width, height = (uint64_t)base->header.height;
+    uint64_t bytes = sizeof *self + width * 4 * 64 * (unsigned)eighths / 8; /* rows inside the library */
+    if (self->library.progressive_mode || self->library.comps_in_scan < self->library.num_components)
+        for (int i = 0; i < self->library.num_components; i++) {
+            const jpeg_component_info *c = &self->library.comp_info[i];
+            uint64_t across = (width * (unsigned)c->h_samp_factor / (unsigned)self->library.max_h_samp_factor + 16 + 7) / 8;
+            uint64_t down = (height * (unsigned)c->v_samp_factor / (unsigned)self->library.max_v_samp_factor + 16 + 7) / 8;
+            bytes += across * down * DCTSIZE2 * sizeof(JCOEF);
+        }
+    return bytes;
+}
+
+static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    jpeg_decoder *self = (jpeg_decoder *)base;
+    self->err = err;
+    if (setjmp(self->jump))
+        return self->status;
+
+    self->library.scale_num = (unsigned)eighths;
+    self->library.scale_denom = 8;
+    self->library.dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(&self->library);
+    if (jpeg_has_multiple_scans(&self->library) && self->ended)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends before its last scan");
+    self->row = malloc((size_t)self->library.output_width * 4);
+    if (!self->row)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %u pixels", self->library.output_width);
+    *ret_width = (int)self->library.output_width;
+    *ret_height = (int)self->library.output_height;
+    return PX_OK;
+}
+
+/* Ink to light, in place. Rough, but stable: a profile would be better (image/colour). */
+static void cmyk_to_rgb(uint8_t *row, int width, bool inverted)
+{
+    uint8_t flip = inverted ? 0 : 255;
+    for (int x = 0; x < width; x++) {
+        unsigned k = row[4 * x + 3] ^ flip;
+        for (int c = 0; c < 3; c++)
+            row[3 * x + c] = (uint8_t)(((row[4 * x + c] ^ flip) * k + 127) / 255);
+    }
+}
+
+static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
+{
+    jpeg_decoder *self = (jpeg_decoder *)base;
+    self->err = err;
+    if (setjmp(self->jump))
+        return self->status;
+
+    JSAMPROW rows[1] = { self->row };
+    if (jpeg_read_scanlines(&self->library, rows, 1) != 1)
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a row did not come");
+    int width = (int)self->library.output_width;
+    if (self->library.out_color_space == JCS_CMYK)
+        cmyk_to_rgb(self->row, width, self->inverted);
+    *ret = px_row_of(self->row, width, base->header.model, PX_OPAQUE);
+    return PX_OK;
+}
+
+static void decoder_close(px_decoder *base)
+{
+    jpeg_decoder *self = (jpeg_decoder *)base;
+    jpeg_destroy_decompress(&self->library);
+    free(self->row);
+    free(self);
+}
+
+static px_status read_header(jpeg_decoder *self, px_error *err)
+{
+    self->err = err;
+    if (setjmp(self->jump))
+        return self->status;
+
+    jpeg_create_decompress(&self->library);
+    self->library.client_data = self;
+    self->library.src = &self->input;
+    self->library.progress = &self->progress;
+    for (int marker = JPEG_APP0 + 1; marker <= JPEG_APP0 + 15; marker++)
+        if (marker != JPEG_APP0 + 14)
+            jpeg_set_marker_processor(&self->library, marker, on_marker);
+    jpeg_set_marker_processor(&self->library, JPEG_COM, on_marker);
+    if (jpeg_read_header(&self->library, TRUE) != JPEG_HEADER_OK)
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: no picture in the header");
+    return PX_OK;
+}
+
+px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
+{
+    jpeg_decoder *self = calloc(1, sizeof *self);
+    if (!self)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG decoder");
+    PX_AUTO(px_decoder_close) px_decoder *held = &self->base;
+    self->base = (px_decoder){ .memory = decoder_memory, .start = decoder_start, .pull = decoder_pull,
+                               .close = decoder_close };
+    self->source = source;
+    self->limits = limits;
+    self->library.err = jpeg_std_error(&self->errors);
+    self->errors.error_exit = on_error;
+    self->errors.emit_message = on_message;
+    self->errors.output_message = on_output;
+    self->library.client_data = self;
+    self->input = (struct jpeg_source_mgr){ .init_source = input_nothing, .fill_input_buffer = input_fill,
+                                            .skip_input_data = input_skip, .resync_to_restart = jpeg_resync_to_restart,
+                                            .term_source = input_nothing };
+    self->progress.progress_monitor = on_progress;
+    PX_TRY(read_header(self, err));
+    PX_TRY(px_judge_size(limits, self->library.image_width, self->library.image_height, err));
+
+    bool inks = self->library.num_components == 4;
+    bool grey = self->library.jpeg_color_space == JCS_GRAYSCALE;
+    if (self->library.num_components != 1 && self->library.num_components != 3 && !inks)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "JPEG: %d colour components", self->library.num_components);
+    self->library.out_color_space = inks ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB;
+    self->inverted = inks && self->library.saw_Adobe_marker;
+
+    size_t prefix = 6; /* "Exif\0\0" */
+    self->base.header = (px_header){
+        .format = PX_FORMAT_JPEG,
+        .width = (int)self->library.image_width,
+        .height = (int)self->library.image_height,
+        .model = grey ? PX_GREY : PX_RGB,
+        .alpha = PX_OPAQUE,
+        .orientation = self->exif_count > prefix
+                           ? px_exif_orientation((px_bytes){ self->exif + prefix, self->exif_count - prefix }) : 1,
+        .scalable = true,
+    };
+    *ret = held;
+    held = NULL;
+    return PX_OK;
+}

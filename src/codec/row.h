@@ -1,0 +1,50 @@
+/* row.h - pixels on their way through the engine.
+ *
+ * One struct for all of them: grey and RGB(A) with 8 bits now; 16 bits, CMYK and Y, Cb, Cr as separate planes have
+ * their place in it already. Interleaved pictures have one plane. A row borrows its samples from whoever made it. */
+#ifndef PX_CODEC_ROW_H
+#define PX_CODEC_ROW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum px_model { PX_GREY, PX_RGB, PX_YCC, PX_CMYK } px_model;
+typedef enum px_alpha { PX_OPAQUE, PX_STRAIGHT, PX_PREMULTIPLIED } px_alpha;
+
+/* Whether chroma samples lie between luma samples (JPEG) or on them. Only for YCC planes. */
+typedef enum px_siting { PX_CENTRED, PX_COSITED } px_siting;
+
+enum { PX_ROW_PLANES = 4 };
+
+typedef struct px_plane {
+    uint8_t *samples;  /* borrowed */
+    int width, height; /* pixels; height is how many lines of this plane the row holds: 1 unless subsampled planes differ */
+    size_t stride;     /* bytes from line to line */
+    int channels;      /* interleaved in this plane, alpha included */
+} px_plane;
+
+typedef struct px_row {
+    px_plane planes[PX_ROW_PLANES];
+    int plane_count;
+    int depth; /* bits of a sample: 8, or 16 in the machine's order */
+    px_model model;
+    px_alpha alpha;
+    px_siting siting;
+} px_row;
+
+/* Channels of an interleaved pixel. */
+static inline int px_channels(px_model model, px_alpha alpha)
+{
+    int colours = model == PX_GREY ? 1 : model == PX_CMYK ? 4 : 3;
+    return colours + (alpha != PX_OPAQUE);
+}
+
+/* One line of interleaved 8-bit samples. */
+static inline px_row px_row_of(uint8_t *samples, int width, px_model model, px_alpha alpha)
+{
+    int channels = px_channels(model, alpha);
+    return (px_row){ .planes = { { samples, width, 1, (size_t)width * (size_t)channels, channels } },
+                     .plane_count = 1, .depth = 8, .model = model, .alpha = alpha };
+}
+
+#endif
