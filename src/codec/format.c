@@ -68,7 +68,7 @@ px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height
 {
     if (width == 0 || height == 0)
         return px_fail(err, PX_CORRUPT_IMAGE, "the header says %ux%u pixels", width, height);
-    if (width > limits->side || height > limits->side || width > 0x7fffffff || height > 0x7fffffff)
+    if (width > limits->side || height > limits->side || width > PX_LARGEST_SIDE || height > PX_LARGEST_SIDE)
         return px_fail(err, PX_TOO_MANY_PIXELS, "%ux%u pixels; no side may be over %u (limits.side)", width, height,
                        limits->side);
     if ((uint64_t)width * height > limits->pixels)

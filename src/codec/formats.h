@@ -14,6 +14,9 @@ PX_CHECKED px_status px_png_decoder_open(const px_source *source, const px_limit
 PX_CHECKED px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_png_encoder_memory(const px_encoder_spec *spec);
 
+/* Whatever the limits say: four channels of a row must be countable in an int. */
+enum { PX_LARGEST_SIDE = 1 << 28 };
+
 /* Judges a header's size against the limits: PX_TOO_MANY_PIXELS, or PX_CORRUPT_IMAGE for an empty picture. */
 PX_CHECKED px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height, px_error *err);
 

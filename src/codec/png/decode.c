@@ -1,6 +1,499 @@
+/* PNG in: chunks, filters, palettes and interlacing by us, inflated by libisal.
+ *
+ * open reads chunks up to the first IDAT; from there the IDATs are one zlib stream that is inflated as rows are asked for.
+ * Rows come out as grey or RGB with 8 bits, with straight alpha if the file has any; 16 bits are rounded. An
+ * interlaced picture is held whole, since its last pass touches every second row. Every chunk's CRC is checked.
+ * Section numbers are those of the PNG specification, third edition. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+
+#include "codec/exif.h"
 #include "codec/formats.h"
+
+enum { INPUT_BYTES = 64 << 10, INFLATED_BYTES = 256 << 10, EXIF_BYTES = 64 << 10 };
+
+enum { GREY = 0, COLOUR = 2, PALETTE = 3, GREY_ALPHA = 4, COLOUR_ALPHA = 6 }; /* 11.2.1 */
+
+typedef struct png_decoder {
+    px_decoder base;
+    const px_source *source;
+    const px_limits *limits;
+
+    uint64_t offset;            /* of the next byte to read from the source */
+    size_t input_at, input_count;
+    char type[5];               /* of the chunk we are in */
+    uint32_t chunk_left;        /* its bytes not yet taken */
+    uint32_t crc;               /* of what was taken of it */
+    uint64_t metadata_bytes;
+
+    int depth, colour_type, file_channels;
+    bool interlaced, has_palette, has_key;
+    uint8_t palette[256][4];    /* RGBA; entries that are not in the file are opaque black */
+    uint16_t key[3];            /* the colour that is transparent, as stored */
+
+    struct inflate_state inflate;
+    size_t inflated_at, inflated_count;
+    uint8_t *current, *previous; /* owned; raw rows, one filter byte before the samples */
+    uint8_t *row;                /* owned; one finished row */
+    uint8_t *held;               /* owned; the finished picture, if interlaced */
+    int pulled;
+    uint8_t input[INPUT_BYTES];
+    uint8_t inflated[INFLATED_BYTES];
+} png_decoder;
+
+static px_status refill(png_decoder *self, px_error *err)
+{
+    size_t count;
+    PX_TRY(px_source_read_at(self->source, self->offset, self->input, INPUT_BYTES, &count, err));
+    if (count == 0)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "PNG: the file ends before the picture does");
+    self->offset += count;
+    if (self->offset > self->limits->input_bytes)
+        return px_fail(err, PX_TOO_MANY_BYTES, "the source is over %llu bytes (limits.input_bytes)",
+                       (unsigned long long)self->limits->input_bytes);
+    self->input_at = 0;
+    self->input_count = count;
+    return PX_OK;
+}
+
+static px_status read_bytes(png_decoder *self, void *target, size_t count, px_error *err)
+{
+    uint8_t *to = target;
+    while (count > 0) {
+        if (self->input_at == self->input_count)
+            PX_TRY(refill(self, err));
+        size_t some = self->input_count - self->input_at;
+        some = some < count ? some : count;
+        if (to) {
+            memcpy(to, self->input + self->input_at, some);
+            to += some;
+        }
+        self->crc = crc32_gzip_refl(self->crc, self->input + self->input_at, some);
+        self->input_at += some;
+        count -= some;
+    }
+    return PX_OK;
+}
+
+static uint32_t big_endian(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static px_status chunk_begin(png_decoder *self, px_error *err)
+{
+    uint8_t length[4];
+    PX_TRY(read_bytes(self, length, sizeof length, err));
+    self->chunk_left = big_endian(length);
+    if (self->chunk_left > 0x7fffffff)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a chunk of %u bytes", self->chunk_left);
+    self->crc = 0;
+    return read_bytes(self, self->type, 4, err);
+}
+
+/* Takes `count` bytes of the chunk; NULL skips them. */
+static px_status chunk_take(png_decoder *self, void *target, size_t count, px_error *err)
+{
+    if (count > self->chunk_left)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the chunk %.4s is too short", self->type);
+    self->chunk_left -= (uint32_t)count;
+    return read_bytes(self, target, count, err);
+}
+
+/* Skips what is left of the chunk and checks it. */
+static px_status chunk_end(png_decoder *self, px_error *err)
+{
+    PX_TRY(chunk_take(self, NULL, self->chunk_left, err));
+    uint32_t computed = self->crc;
+    uint8_t stored[4];
+    PX_TRY(read_bytes(self, stored, sizeof stored, err));
+    if (big_endian(stored) != computed)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the chunk %.4s does not have its checksum", self->type);
+    return PX_OK;
+}
+
+static bool is_depth(int colour_type, int depth)
+{
+    switch (colour_type) {
+    case GREY: return depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
+    case PALETTE: return depth == 1 || depth == 2 || depth == 4 || depth == 8;
+    case COLOUR: case GREY_ALPHA: case COLOUR_ALPHA: return depth == 8 || depth == 16;
+    default: return false;
+    }
+}
+
+static px_status read_header(png_decoder *self, px_error *err)
+{
+    static const uint8_t channels[7] = { [GREY] = 1, [COLOUR] = 3, [PALETTE] = 1, [GREY_ALPHA] = 2, [COLOUR_ALPHA] = 4 };
+    uint8_t h[13];
+    PX_TRY(read_bytes(self, NULL, 8, err)); /* the signature: px_format_detect has seen it */
+    PX_TRY(chunk_begin(self, err));
+    if (memcmp(self->type, "IHDR", 4) != 0 || self->chunk_left != sizeof h)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: it does not begin with its header");
+    PX_TRY(chunk_take(self, h, sizeof h, err));
+    PX_TRY(chunk_end(self, err));
+    PX_TRY(px_judge_size(self->limits, big_endian(h), big_endian(h + 4), err));
+    self->base.header.width = (int)big_endian(h);
+    self->base.header.height = (int)big_endian(h + 4);
+    self->depth = h[8];
+    self->colour_type = h[9];
+    if (!is_depth(self->colour_type, self->depth) || h[10] != 0 || h[11] != 0 || h[12] > 1)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: depth %d, colour type %d, methods %d, %d, %d", h[8], h[9], h[10],
+                       h[11], h[12]);
+    self->interlaced = h[12] == 1;
+    self->file_channels = channels[self->colour_type];
+    return PX_OK;
+}
+
+static px_status read_palette(png_decoder *self, px_error *err)
+{
+    if (self->chunk_left % 3 != 0 || self->chunk_left > 768 || self->chunk_left == 0 || self->has_palette)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a palette of %u bytes", self->chunk_left);
+    for (int i = 0; self->chunk_left > 0; i++)
+        PX_TRY(chunk_take(self, self->palette[i], 3, err));
+    self->has_palette = true;
+    return PX_OK;
+}
+
+/* 11.3.1.1 */
+static px_status read_transparency(png_decoder *self, px_error *err)
+{
+    if (self->colour_type == PALETTE) {
+        if (self->chunk_left > 256)
+            return px_fail(err, PX_CORRUPT_IMAGE, "PNG: transparency for %u colours", self->chunk_left);
+        for (int i = 0; self->chunk_left > 0; i++)
+            PX_TRY(chunk_take(self, &self->palette[i][3], 1, err));
+        self->has_key = true;
+    } else if (self->colour_type == GREY || self->colour_type == COLOUR) {
+        for (int c = 0; c < self->file_channels; c++) {
+            uint8_t value[2];
+            PX_TRY(chunk_take(self, value, 2, err));
+            self->key[c] = (uint16_t)(value[0] << 8 | value[1]);
+        }
+        self->has_key = true;
+    }
+    return PX_OK;
+}
+
+static px_status read_exif(png_decoder *self, px_error *err)
+{
+    if (self->chunk_left > EXIF_BYTES || self->base.header.orientation != 1)
+        return PX_OK;
+    size_t count = self->chunk_left;
+    PX_TRY(chunk_take(self, self->inflated, count, err)); /* free until the first IDAT */
+    self->base.header.orientation = px_exif_orientation((px_bytes){ self->inflated, count });
+    return PX_OK;
+}
+
+/* All chunks in front of the first IDAT, whose data comes next. */
+static px_status read_chunks(png_decoder *self, px_error *err)
+{
+    for (;;) {
+        PX_TRY(chunk_begin(self, err));
+        if (memcmp(self->type, "IDAT", 4) == 0)
+            break;
+        bool known = memcmp(self->type, "PLTE", 4) == 0;
+        if (!known && !(self->type[0] & 0x20)) /* 5.4: critical */
+            return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a chunk %.4s before the picture",
+                           self->type[0] >= 'A' && self->type[0] <= 'Z' ? self->type : "????");
+        self->metadata_bytes += self->chunk_left;
+        if (self->metadata_bytes > self->limits->metadata_bytes)
+            return px_fail(err, PX_TOO_MANY_BYTES, "PNG: more than %llu bytes of metadata (limits.metadata_bytes)",
+                           (unsigned long long)self->limits->metadata_bytes);
+        if (known)
+            PX_TRY(read_palette(self, err));
+        else if (memcmp(self->type, "tRNS", 4) == 0)
+            PX_TRY(read_transparency(self, err));
+        else if (memcmp(self->type, "eXIf", 4) == 0)
+            PX_TRY(read_exif(self, err));
+        PX_TRY(chunk_end(self, err));
+    }
+    if (self->colour_type == PALETTE && !self->has_palette)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the palette is missing");
+    return PX_OK;
+}
+
+/* Hands libisal more of the zlib stream; chunks are walked over as they end. */
+static px_status feed(png_decoder *self, px_error *err)
+{
+    while (self->chunk_left == 0) {
+        PX_TRY(chunk_end(self, err));
+        PX_TRY(chunk_begin(self, err));
+        if (memcmp(self->type, "IDAT", 4) != 0)
+            return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the picture's data ends before the picture does");
+    }
+    if (self->input_at == self->input_count)
+        PX_TRY(refill(self, err));
+    size_t some = self->input_count - self->input_at;
+    some = some < self->chunk_left ? some : self->chunk_left;
+    self->inflate.next_in = self->input + self->input_at;
+    self->inflate.avail_in = (uint32_t)some;
+    return chunk_take(self, NULL, some, err); /* stays in `input` until the next refill, which comes after its use */
+}
+
+/* Inflates some more into `inflated`; perhaps nothing yet. */
+static px_status inflate_more(png_decoder *self, px_error *err)
+{
+    if (self->inflate.block_state == ISAL_BLOCK_FINISH)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the picture's data ends before the picture does");
+    if (self->inflate.avail_in == 0)
+        PX_TRY(feed(self, err));
+    self->inflate.next_out = self->inflated;
+    self->inflate.avail_out = INFLATED_BYTES;
+    int result = isal_inflate(&self->inflate);
+    if (result < 0 || result == ISAL_NEED_DICT)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the compressed data is damaged (%d)", result);
+    self->inflated_at = 0;
+    self->inflated_count = INFLATED_BYTES - self->inflate.avail_out;
+    return PX_OK;
+}
+
+static px_status inflate_bytes(png_decoder *self, uint8_t *target, size_t count, px_error *err)
+{
+    while (count > 0) {
+        if (self->inflated_at == self->inflated_count) {
+            PX_TRY(inflate_more(self, err));
+            continue;
+        }
+        size_t some = self->inflated_count - self->inflated_at;
+        some = some < count ? some : count;
+        memcpy(target, self->inflated + self->inflated_at, some);
+        self->inflated_at += some;
+        target += some;
+        count -= some;
+    }
+    return PX_OK;
+}
+
+/* After the last row: the end of the zlib stream and of its chunk, with their checksums. More rows than the picture
+ * has are nobody's loss. */
+static px_status read_end(png_decoder *self, px_error *err)
+{
+    while (self->inflated_at == self->inflated_count && self->inflate.block_state != ISAL_BLOCK_FINISH)
+        PX_TRY(inflate_more(self, err));
+    return chunk_end(self, err);
+}
+
+/* 9.4. The nearest of left, above and their estimate. */
+static inline uint8_t paeth(int a, int b, int c)
+{
+    int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c);
+    return (uint8_t)(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
+}
+
+/* 9.2. `step`: bytes of a pixel, at least 1. Inlined once for each step, so that the compiler knows it. */
+static inline __attribute__((always_inline)) void unfilter_step(int filter, uint8_t *row, const uint8_t *above,
+                                                                size_t count, size_t step)
+{
+    switch (filter) {
+    case 1:
+        for (size_t i = step; i < count; i++)
+            row[i] = (uint8_t)(row[i] + row[i - step]);
+        break;
+    case 2:
+        for (size_t i = 0; i < count; i++)
+            row[i] = (uint8_t)(row[i] + above[i]);
+        break;
+    case 3:
+        for (size_t i = 0; i < step; i++)
+            row[i] = (uint8_t)(row[i] + above[i] / 2);
+        for (size_t i = step; i < count; i++)
+            row[i] = (uint8_t)(row[i] + (row[i - step] + above[i]) / 2);
+        break;
+    case 4:
+        for (size_t i = 0; i < step; i++)
+            row[i] = (uint8_t)(row[i] + above[i]);
+        for (size_t i = step; i < count; i++)
+            row[i] = (uint8_t)(row[i] + paeth(row[i - step], above[i], above[i - step]));
+        break;
+    default:
+        break;
+    }
+}
+
+static void unfilter(int filter, uint8_t *row, const uint8_t *above, size_t count, size_t step)
+{
+    switch (step) {
+    case 1: unfilter_step(filter, row, above, count, 1); break;
+    case 2: unfilter_step(filter, row, above, count, 2); break;
+    case 3: unfilter_step(filter, row, above, count, 3); break;
+    case 4: unfilter_step(filter, row, above, count, 4); break;
+    case 6: unfilter_step(filter, row, above, count, 6); break;
+    default: unfilter_step(filter, row, above, count, 8); break;
+    }
+}
+
+static size_t row_bytes(const png_decoder *self, size_t width)
+{
+    return (width * (size_t)(self->file_channels * self->depth) + 7) / 8;
+}
+
+/* Leaves the next raw row in `previous` + 1, which is `above` for the one after it. A narrow row has count <= step. */
+static px_status next_raw(png_decoder *self, int width, px_error *err)
+{
+    size_t count = row_bytes(self, (size_t)width), bits = (size_t)(self->file_channels * self->depth);
+    PX_TRY(inflate_bytes(self, self->current, count + 1, err));
+    if (self->current[0] > 4)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a row has filter %d", self->current[0]);
+    unfilter(self->current[0], self->current + 1, self->previous + 1, count, bits < 8 ? 1 : bits / 8);
+    uint8_t *row = self->current;
+    self->current = self->previous;
+    self->previous = row;
+    return PX_OK;
+}
+
+static unsigned sample_of(const png_decoder *self, const uint8_t *raw, size_t index)
+{
+    if (self->depth == 8)
+        return raw[index];
+    if (self->depth == 16)
+        return (unsigned)(raw[2 * index] << 8 | raw[2 * index + 1]);
+    unsigned bit = (unsigned)index * (unsigned)self->depth;
+    return (unsigned)(raw[index * (size_t)self->depth / 8] >> (8 - (unsigned)self->depth - bit % 8)) &
+           ((1u << self->depth) - 1);
+}
+
+static uint8_t to_8_bits(unsigned value, int depth)
+{
+    unsigned most = (1u << depth) - 1;
+    return (uint8_t)((value * 255 + most / 2) / most);
+}
+
+/* One raw pixel to one of the header's model and alpha. */
+static void expand_pixel(const png_decoder *self, const uint8_t *raw, size_t x, uint8_t *pixel)
+{
+    if (self->colour_type == PALETTE) {
+        memcpy(pixel, self->palette[sample_of(self, raw, x)], self->has_key ? 4 : 3);
+        return;
+    }
+    bool is_key = self->has_key;
+    int channels = self->file_channels;
+    for (int c = 0; c < channels; c++) {
+        unsigned value = sample_of(self, raw, x * (size_t)channels + (size_t)c);
+        is_key = is_key && value == self->key[c];
+        pixel[c] = to_8_bits(value, self->depth);
+    }
+    if (self->has_key)
+        pixel[channels] = is_key ? 0 : 255;
+}
+
+static int out_channels(const png_decoder *self)
+{
+    return px_channels(self->base.header.model, self->base.header.alpha);
+}
+
+/* 8.1: the seven passes of Adam7. */
+static const struct {
+    int x, y, step_x, step_y;
+} passes[7] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 }, { 0, 2, 2, 4 }, { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
+
+static px_status read_interlaced(png_decoder *self, px_error *err)
+{
+    int width = self->base.header.width, height = self->base.header.height;
+    size_t channels = (size_t)out_channels(self);
+    for (int p = 0; p < 7; p++) {
+        int across = (width - passes[p].x + passes[p].step_x - 1) / passes[p].step_x;
+        if (width <= passes[p].x)
+            continue;
+        memset(self->previous, 0, row_bytes(self, (size_t)width) + 1);
+        for (int64_t y = passes[p].y; y < height; y += passes[p].step_y) {
+            PX_TRY(next_raw(self, across, err));
+            uint8_t *row = self->held + (size_t)y * (size_t)width * channels;
+            for (int x = 0; x < across; x++)
+                expand_pixel(self, self->previous + 1, (size_t)x,
+                             row + (size_t)(passes[p].x + x * passes[p].step_x) * channels);
+        }
+    }
+    return read_end(self, err);
+}
+
+static uint64_t decoder_memory(const px_decoder *base, int eighths)
+{
+    (void)eighths;
+    const png_decoder *self = (const png_decoder *)base;
+    uint64_t width = (uint64_t)base->header.width, channels = (uint64_t)out_channels(self);
+    uint64_t held = self->interlaced ? width * (uint64_t)base->header.height * channels : 0;
+    return sizeof *self + 2 * (row_bytes(self, (size_t)width) + 1) + width * channels + held;
+}
+
+static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    assert(eighths == 8);
+    (void)eighths;
+    png_decoder *self = (png_decoder *)base;
+    size_t width = (size_t)base->header.width, channels = (size_t)out_channels(self);
+    self->current = calloc(row_bytes(self, width) + 1, 1);
+    self->previous = calloc(row_bytes(self, width) + 1, 1);
+    self->row = malloc(width * channels);
+    if (self->interlaced)
+        self->held = calloc(width * channels, (size_t)base->header.height);
+    if (!self->current || !self->previous || !self->row || (self->interlaced && !self->held))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
+    isal_inflate_init(&self->inflate);
+    self->inflate.crc_flag = ISAL_ZLIB;
+    if (self->interlaced)
+        PX_TRY(read_interlaced(self, err));
+    *ret_width = base->header.width;
+    *ret_height = base->header.height;
+    return PX_OK;
+}
+
+static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
+{
+    png_decoder *self = (png_decoder *)base;
+    assert(self->pulled < base->header.height);
+    int width = base->header.width;
+    uint8_t *row = self->row;
+    if (self->interlaced) {
+        row = self->held + (size_t)self->pulled * (size_t)width * (size_t)out_channels(self);
+    } else {
+        PX_TRY(next_raw(self, width, err));
+        if (self->depth == 8 && self->colour_type != PALETTE && !self->has_key)
+            row = self->previous + 1;
+        else
+            for (size_t x = 0, step = (size_t)out_channels(self); x < (size_t)width; x++)
+                expand_pixel(self, self->previous + 1, x, row + x * step);
+        if (self->pulled == base->header.height - 1)
+            PX_TRY(read_end(self, err));
+    }
+    self->pulled++;
+    *ret = px_row_of(row, width, base->header.model, base->header.alpha);
+    return PX_OK;
+}
+
+static void decoder_close(px_decoder *base)
+{
+    png_decoder *self = (png_decoder *)base;
+    free(self->current);
+    free(self->previous);
+    free(self->row);
+    free(self->held);
+    free(self);
+}
+
 px_status px_png_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
 {
-    (void)source; (void)limits; (void)ret;
-    return px_fail(err, PX_UNSUPPORTED_FORMAT, "PNG is not read yet");
+    png_decoder *self = calloc(1, sizeof *self);
+    if (!self)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a PNG decoder");
+    PX_AUTO(px_decoder_close) px_decoder *held = &self->base;
+    self->base = (px_decoder){ .header = { .format = PX_FORMAT_PNG, .orientation = 1 }, .memory = decoder_memory,
+                               .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
+    self->source = source;
+    self->limits = limits;
+    for (int i = 0; i < 256; i++)
+        self->palette[i][3] = 255;
+    PX_TRY(read_header(self, err));
+    PX_TRY(read_chunks(self, err));
+
+    bool grey = self->colour_type == GREY || self->colour_type == GREY_ALPHA;
+    bool alpha = self->colour_type == GREY_ALPHA || self->colour_type == COLOUR_ALPHA || self->has_key;
+    self->base.header.model = grey ? PX_GREY : PX_RGB;
+    self->base.header.alpha = alpha ? PX_STRAIGHT : PX_OPAQUE;
+    *ret = held;
+    held = NULL;
+    return PX_OK;
 }
