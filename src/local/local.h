@@ -31,6 +31,11 @@ px_store *px_local_store(px_local *local); /* borrowed, as long as the local is 
 px_table *px_local_table(px_local *local);
 px_queue *px_local_queue(px_local *local);
 
+/* Puts an event of any shape into the queue: backfill, the API. Waits until it is on disk. `image_id` (bucket/key) keeps
+ * two events of one key from running at once; "" if not known. */
+PX_CHECKED px_status px_local_event_add(px_local *local, const char *body, const char *image_id, const char *trace_id,
+                                        px_error *err);
+
 /* ---- access keys ---- */
 typedef struct px_access_key {
     char id[129], secret[129];
