@@ -1,0 +1,97 @@
+/* explain: which jobs an event becomes, and why, without doing them. The parser is the service's own. */
+#include "command/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "pipeline/pipeline.h"
+
+static px_status read_event(const char *path, px_arena *arena, px_bytes *ret, px_error *err)
+{
+    if (strcmp(path, "-") != 0) {
+        px_status status = px_file_read(path, PX_LIMIT_EVENT_BYTES, arena, ret, err);
+        return status == PX_NO_SUCH_KEY ? px_fail(err, status, "there is no file %s", path) : status;
+    }
+    uint8_t *data = px_arena_take(arena, 1, PX_LIMIT_EVENT_BYTES + 1);
+    if (!data)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the event");
+    size_t count = fread(data, 1, PX_LIMIT_EVENT_BYTES + 1, stdin);
+    if (ferror(stdin))
+        return px_fail(err, PX_INTERNAL, "cannot read the event from standard input");
+    if (count > PX_LIMIT_EVENT_BYTES)
+        return px_fail(err, PX_TOO_MANY_BYTES, "the event is longer than %d bytes", PX_LIMIT_EVENT_BYTES);
+    *ret = (px_bytes){ data, count };
+    return PX_OK;
+}
+
+/* For people and programs: what the job is and why. */
+static const struct {
+    const char *name, *reason;
+} kinds[] = {
+    [PX_JOB_UPDATE] = { "update", "the object was written: its outputs are brought up to date" },
+    [PX_JOB_REMOVE] = { "remove", "the object was deleted: its outputs go too, unless it is there again" },
+    [PX_JOB_IGNORE] = { "ignore", "" },
+};
+
+static void print_json(const px_job *job, const char *reason)
+{
+    char time[PX_TIME_TEXT] = "";
+    if (job->event_ms)
+        px_time_format(job->event_ms, time);
+    json_t *line = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s}", "job", kinds[job->kind].name, "bucket", job->bucket,
+                             "key", job->key, "sequencer", job->sequencer, "eventTime", *time ? time : NULL, "reason", reason);
+    json_dumpf(line, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(line);
+}
+
+static void print_job(const px_job *job, bool json)
+{
+    const char *reason = job->reason && *job->reason ? job->reason : kinds[job->kind].reason;
+    if (json) {
+        print_json(job, reason);
+        return;
+    }
+    const char *bucket = job->bucket ? job->bucket : "", *key = job->key ? job->key : "";
+    printf("%-6s  %s%s%s\n        %s\n", kinds[job->kind].name, bucket, *key ? "/" : "", key, reason);
+    if (job->kind != PX_JOB_IGNORE)
+        printf("        %s%s\n", job->sequencer ? "sequencer " : "no sequencer: the record's own is taken",
+               job->sequencer ? job->sequencer : "");
+}
+
+static px_status explain(const char *path, bool json, px_error *err)
+{
+    PX_AUTO(px_arena_close) px_arena arena = { 0 };
+    px_bytes body;
+    px_job *jobs = NULL;
+    int count = 0;
+    PX_TRY(px_arena_open(256u << 20, &arena, err));
+    PX_TRY(read_event(path, &arena, &body, err));
+    PX_TRY(px_event_parse(body, &arena, &jobs, &count, err));
+    for (int i = 0; i < count; i++)
+        print_job(&jobs[i], json);
+    if (count == 0 && !json)
+        puts("no jobs: the event names no object");
+    return PX_OK;
+}
+
+static int run(const px_options *options)
+{
+    px_error err = { 0 };
+    px_status status = explain(options->arguments[0], px_option_is_on(options, "json"), &err);
+    return status == PX_OK ? PX_EXIT_OK : px_options_fail(options, status, &err);
+}
+
+static const px_flag flags[] = {
+    { "json", 0, NULL, "one job a line", NULL },
+    { NULL, 0, NULL, NULL, NULL },
+};
+
+const px_command px_command_explain = {
+    .name = "explain", .arguments = "EVENT.json", .summary = "Say which jobs an event becomes, without doing them (- is stdin)",
+    .flags = flags, .least = 1, .most = 1, .run = run,
+};
