@@ -1,0 +1,260 @@
+/* PNG: what is written is what is read, whatever the model; files of every colour type, depth and interlacing, made here
+ * by the book, decode to the samples they hold; damage and cuts are told apart. */
+#include "picture.h"
+
+#include <string.h>
+
+#include <libdeflate.h>
+
+/* A file being made. */
+struct file {
+    uint8_t data[1 << 16];
+    size_t count;
+};
+
+static void put_32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void chunk(struct file *f, const char *type, const void *data, size_t count)
+{
+    uint8_t *at = f->data + f->count;
+    assert_true(f->count + count + 12 <= sizeof f->data);
+    put_32(at, (uint32_t)count);
+    memcpy(at + 4, type, 4);
+    if (count)
+        memcpy(at + 8, data, count);
+    put_32(at + 8 + count, libdeflate_crc32(0, at + 4, count + 4));
+    f->count += count + 12;
+}
+
+static void header(struct file *f, uint32_t width, uint32_t height, int depth, int colour_type, int interlace)
+{
+    uint8_t h[13] = { [8] = (uint8_t)depth, [9] = (uint8_t)colour_type, [12] = (uint8_t)interlace };
+    put_32(h, width);
+    put_32(h + 4, height);
+    memcpy(f->data, "\x89PNG\r\n\x1a\n", 8);
+    f->count = 8;
+    chunk(f, "IHDR", h, sizeof h);
+}
+
+/* Deflates raw rows into IDATs of at most `piece` bytes, and ends the file. */
+static void image(struct file *f, const uint8_t *raw, size_t count, size_t piece)
+{
+    uint8_t packed[1 << 15];
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    size_t bytes = libdeflate_zlib_compress(c, raw, count, packed, sizeof packed);
+    libdeflate_free_compressor(c);
+    assert_true(bytes > 0);
+    for (size_t at = 0; at < bytes; at += piece)
+        chunk(f, "IDAT", packed + at, bytes - at < piece ? bytes - at : piece);
+    chunk(f, "IEND", NULL, 0);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++)
+        for (int width = 1; width <= 130; width += 43) {
+            px_encoder_spec spec = { .format = PX_FORMAT_PNG, .width = width, .height = 61,
+                                     .model = kind & 1 ? PX_RGB : PX_GREY,
+                                     .alpha = kind & 2 ? PX_STRAIGHT : PX_OPAQUE, .orientation = 6 };
+            size_t samples_count = (size_t)(width * 61 * px_channels(spec.model, spec.alpha)), count;
+            uint8_t *samples = picture(width, 61, px_channels(spec.model, spec.alpha)), *back = NULL;
+            uint32_t random = 7;
+            for (size_t i = 0; i < samples_count; i += 3)
+                samples[i] = (uint8_t)next_random(&random);
+            uint8_t *data = encode(spec, samples, &count);
+            px_header h;
+            assert_int_equal(decode(data, count, &h, &back), PX_OK);
+            assert_int_equal(h.width, width);
+            assert_int_equal(h.model, spec.model);
+            assert_int_equal(h.alpha, spec.alpha);
+            assert_int_equal(h.orientation, 6);
+            assert_memory_equal(back, samples, samples_count);
+            free(back);
+            free(data);
+            free(samples);
+        }
+}
+
+/* One bit at a time, most significant first: how PNG packs rows, here without a thought for speed. */
+static void put_sample(uint8_t *row, size_t index, int depth, unsigned value)
+{
+    for (int b = 0; b < depth; b++)
+        if (value >> (depth - 1 - b) & 1)
+            row[(index * (size_t)depth + (size_t)b) / 8] |= (uint8_t)(0x80 >> ((index * (size_t)depth + (size_t)b) % 8));
+}
+
+enum { WIDTH = 13, HEIGHT = 11 };
+
+static unsigned stored(int x, int y, int c, int depth)
+{
+    uint32_t random = (uint32_t)(1 + x + 31 * y + 997 * c);
+    for (int i = 0; i < 4; i++)
+        next_random(&random);
+    return random >> 7 & ((1u << depth) - 1);
+}
+
+static size_t put_rows(uint8_t *raw, int x0, int y0, int dx, int dy, int channels, int depth)
+{
+    size_t at = 0;
+    int across = (WIDTH - x0 + dx - 1) / dx;
+    if (x0 >= WIDTH)
+        return 0;
+    for (int y = y0; y < HEIGHT; y += dy) {
+        at++; /* filter 0 */
+        for (int x = x0, i = 0; x < WIDTH; x += dx)
+            for (int c = 0; c < channels; c++, i++)
+                put_sample(raw + at, (size_t)i, depth, stored(x, y, c, depth));
+        at += (size_t)((across * channels * depth + 7) / 8);
+    }
+    return at;
+}
+
+static void every_colour_type_depth_and_interlacing_decodes(void **state)
+{
+    (void)state;
+    static const struct { int type, channels, depths; } types[] = {
+        { 0, 1, 1 | 2 | 4 | 8 | 16 }, { 2, 3, 8 | 16 }, { 3, 1, 1 | 2 | 4 | 8 }, { 4, 2, 8 | 16 }, { 6, 4, 8 | 16 },
+    };
+    static const int adam[7][4] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 }, { 0, 2, 2, 4 },
+                                    { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
+    uint8_t palette[768], *back;
+    for (int i = 0; i < 768; i++)
+        palette[i] = (uint8_t)(i * 7);
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+        for (int depth = 1; depth <= 16; depth *= 2)
+            for (int variant = 0; variant < 4; variant++) {
+                bool interlaced = variant & 1, key = variant & 2;
+                int type = types[t].type, channels = types[t].channels;
+                if (!(types[t].depths & depth) || (key && type >= 4))
+                    continue;
+                struct file f;
+                uint8_t raw[4096] = { 0 };
+                size_t count = 0;
+                if (interlaced)
+                    for (int p = 0; p < 7; p++)
+                        count += put_rows(raw + count, adam[p][0], adam[p][1], adam[p][2], adam[p][3], channels, depth);
+                else
+                    count = put_rows(raw, 0, 0, 1, 1, channels, depth);
+                header(&f, WIDTH, HEIGHT, depth, type, interlaced);
+                if (type == 3)
+                    chunk(&f, "PLTE", palette, (size_t)3 << depth);
+                uint8_t transparent[6] = { 0 };
+                for (int c = 0; c < channels && type != 3; c++) {
+                    transparent[2 * c] = (uint8_t)(stored(5, 5, c, depth) >> 8);
+                    transparent[2 * c + 1] = (uint8_t)stored(5, 5, c, depth);
+                }
+                if (key)
+                    chunk(&f, "tRNS", transparent, type == 3 ? 2 : 2 * (size_t)channels);
+                image(&f, raw, count, 11);
+
+                px_header h;
+                assert_int_equal(decode(f.data, f.count, &h, &back), PX_OK);
+                int out = px_channels(h.model, h.alpha);
+                assert_int_equal(out, (type == 3 ? 3 : channels) + key);
+                for (int y = 0; y < HEIGHT; y++)
+                    for (int x = 0; x < WIDTH; x++) {
+                        const uint8_t *pixel = back + (y * WIDTH + x) * out;
+                        unsigned index = stored(x, y, 0, depth);
+                        bool is_key = true;
+                        for (int c = 0; c < (type == 3 ? 3 : channels); c++) {
+                            unsigned value = stored(x, y, c, depth);
+                            is_key = is_key && value == stored(5, 5, c, depth);
+                            unsigned expected = type == 3 ? palette[3 * index + (unsigned)c]
+                                                          : (unsigned)(value * 255.0 / ((1 << depth) - 1) + 0.5);
+                            assert_int_equal(pixel[c], expected);
+                        }
+                        if (key)
+                            assert_int_equal(pixel[out - 1], (type == 3 ? index < 2 : is_key) ? 0 : 255);
+                    }
+                free(back);
+            }
+}
+
+static void a_cut_is_truncated_wherever_it_falls(void **state)
+{
+    (void)state;
+    uint8_t *samples = picture(40, 30, 3), *back = NULL;
+    size_t count;
+    uint8_t *data = encode((px_encoder_spec){ .format = PX_FORMAT_PNG, .width = 40, .height = 30, .model = PX_RGB },
+                           samples, &count);
+    px_header h;
+    for (size_t n = 0; n < count - 12; n++)
+        assert_int_equal(decode(data, n, &h, &back), n > 0 && n < 8 ? PX_UNSUPPORTED_FORMAT : PX_TRUNCATED_IMAGE);
+    assert_int_equal(decode(data, count - 12, &h, &back), PX_OK); /* only IEND is missing */
+    free(back);
+    free(data);
+    free(samples);
+}
+
+static void a_flipped_bit_is_noticed(void **state)
+{
+    (void)state;
+    uint8_t *samples = picture(20, 16, 3), *back = NULL;
+    size_t count;
+    uint8_t *data = encode((px_encoder_spec){ .format = PX_FORMAT_PNG, .width = 20, .height = 16, .model = PX_RGB },
+                           samples, &count);
+    px_header h;
+    for (size_t n = 8; n < count - 12; n++) {
+        data[n] ^= 0x10;
+        px_status status = decode(data, count, &h, &back);
+        assert_true(status == PX_CORRUPT_IMAGE || status == PX_TRUNCATED_IMAGE || status == PX_TOO_MANY_BYTES);
+        data[n] ^= 0x10;
+    }
+    free(data);
+    free(samples);
+}
+
+static void a_claim_of_too_many_pixels_is_refused_by_its_header(void **state)
+{
+    (void)state;
+    struct file f;
+    header(&f, 60000, 60000, 8, 2, 1);
+    px_header h;
+    uint8_t *back;
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_TOO_MANY_PIXELS);
+    header(&f, 65536, 1, 8, 2, 0);
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_TOO_MANY_PIXELS);
+    header(&f, 0xffffffff, 0xffffffff, 8, 2, 0);
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_TOO_MANY_PIXELS);
+    header(&f, 0, 10, 8, 2, 0);
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
+}
+
+static void rows_that_contradict_the_format_are_refused(void **state)
+{
+    (void)state;
+    struct file f;
+    uint8_t raw[64] = { 5 }, *back; /* there is no filter 5 */
+    px_header h;
+    header(&f, 4, 4, 8, 2, 0);
+    image(&f, raw, 52, 1000);
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
+    raw[0] = 0;
+    header(&f, 4, 4, 8, 2, 0);
+    image(&f, raw, 51, 1000); /* a byte is missing */
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
+    header(&f, 4, 4, 8, 3, 0);
+    image(&f, raw, 20, 1000); /* no palette */
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
+    header(&f, 4, 4, 3, 2, 0);
+    image(&f, raw, 52, 1000);
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(every_colour_type_depth_and_interlacing_decodes),
+        cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
+        cmocka_unit_test(a_flipped_bit_is_noticed),
+        cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
+        cmocka_unit_test(rows_that_contradict_the_format_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
