@@ -85,6 +85,9 @@ typedef struct px_pipeline {
     px_queue *queue;     /* NULL: the caller settles */
     px_sandbox *sandbox;
     px_log *log;
+    /* How pictures are transformed; NULL: by px_sandbox_run. Tests put theirs here. */
+    px_status (*transform)(px_sandbox *sandbox, const px_sandbox_task *task, px_transform_report *ret,
+                           px_sandbox_usage *ret_usage, px_error *err);
 } px_pipeline;
 
 /* What an event asks for; `explain` prints it. */

@@ -1,0 +1,469 @@
+/* One delivery to its end, as DESIGN.md section 3 says it.
+ *
+ * The object that is there now decides; the event only says where to look, and its sequencer orders. A run ends in one
+ * of a few ways, each one `finish`: done, skipped, deleted, failed (a dead letter), or another try later. What changes
+ * outside is decided by the ports: outputs, record and settlement become visible together or not at all. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "pipeline/inside.h"
+
+enum { ARENA_BYTES = 32 << 20, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60000, LEASE_SLACK_MS = 2000 };
+
+/* All that one run knows. Texts live in the arena. */
+struct run {
+    px_pipeline *pipeline;
+    const px_delivery *delivery;
+    const px_job *job;
+    px_arena *arena;
+    const char *request_id, *image_id;
+    px_record record;            /* claimed; becomes what is stored */
+    px_object object;            /* the source */
+    px_source source;
+    int fds[PX_LIMIT_OUTPUTS];   /* the outputs' bytes */
+    px_put puts[PX_LIMIT_OUTPUTS];
+    px_transform_report report;
+    px_sandbox_usage usage;
+    int64_t start_us;
+    bool settled;
+};
+
+static void free_fds(struct run *run)
+{
+    for (int i = 0; i < PX_LIMIT_OUTPUTS; i++)
+        px_fd_close(&run->fds[i]);
+    px_source_close(&run->source);
+}
+
+static double since_ms(int64_t start_us) { return (double)(px_monotonic_us() - start_us) / 1000.0; }
+
+/* One store or table action, with its duration and how it ended. */
+static void log_action(const struct run *run, const char *what, const char *target, int64_t start_us, px_status status,
+                       const px_error *err)
+{
+    json_t *fields = json_pack("{s:s, s:f, s:s}", "target", target, "durationMs", since_ms(start_us), "result",
+                               px_status_code(status));
+    if (fields && status != PX_OK && err)
+        json_object_set_new(fields, "reason", json_string(err->message));
+    px_log_write(run->pipeline->log, status == PX_OK ? PX_INFO : PX_WARN, run->request_id, what, fields);
+}
+
+/* ---- the ends of a run ---- */
+
+/* Stores the record and settles the delivery as one unit. */
+static px_status finish(struct run *run, px_record_status status, px_status error, const char *message, px_verdict verdict,
+                        int64_t delay_ms, px_error *err)
+{
+    px_record *record = &run->record;
+    record->status = status;
+    record->error = error;
+    record->error_message = message;
+    record->milliseconds = (px_monotonic_us() - run->start_us) / 1000;
+    record->processed_ms = px_now_ms();
+    record->attempts = run->delivery->attempts;
+    record->trace_id = run->delivery->trace_id;
+    px_settlement settlement = { .delivery = run->delivery, .verdict = verdict, .delay_ms = delay_ms, .status = error,
+                                 .message = message, .image_id = run->image_id };
+    int64_t start_us = px_monotonic_us();
+    px_status finished = run->pipeline->table->finish(run->pipeline->table, record,
+                                                      run->pipeline->queue ? &settlement : NULL, err);
+    log_action(run, "table.finish", run->image_id, start_us, finished, err);
+    run->settled = finished == PX_OK;
+    return finished;
+}
+
+/* Settles a delivery that leaves no record. */
+static px_status settle(struct run *run, px_verdict verdict, int64_t delay_ms, px_status status, const char *message,
+                        px_error *err)
+{
+    px_settlement settlement = { .delivery = run->delivery, .verdict = verdict, .delay_ms = delay_ms, .status = status,
+                                 .message = message, .image_id = run->image_id ? run->image_id : "" };
+    run->settled = true;
+    return run->pipeline->queue ? run->pipeline->queue->settle(run->pipeline->queue, &settlement, err) : PX_OK;
+}
+
+/* Exponential with full jitter, so that what failed together does not return together. */
+static int64_t backoff_ms(int attempts)
+{
+    int64_t ceiling = BACKOFF_MS;
+    for (int i = 1; i < attempts && ceiling < BACKOFF_MAX_MS; i++)
+        ceiling *= 2;
+    if (ceiling > BACKOFF_MAX_MS)
+        ceiling = BACKOFF_MAX_MS;
+    uint32_t random;
+    px_random(&random, sizeof random);
+    return (int64_t)(random % (uint64_t)ceiling) + 1;
+}
+
+/* Ends a run that holds the lease and failed with `status`. */
+static px_status fail_run(struct run *run, px_status status, const px_error *why, px_error *err)
+{
+    run->pipeline->store->abandon(run->pipeline->store, run->image_id);
+    px_log_write(run->pipeline->log, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR,
+                 run->request_id, "not processed",
+                 json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id, "code", px_status_code(status), "reason", why->message,
+                           "attempt", run->delivery->attempts));
+    if (status == PX_SUPERSEDED) {
+        run->pipeline->table->release(run->pipeline->table, run->image_id, run->record.token);
+        return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
+    }
+    if (status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE)
+        return finish(run, PX_RECORD_SKIPPED, status, why->message, PX_ACKNOWLEDGE, 0, err);
+    if (px_status_is_transient(status) && run->delivery->attempts < run->pipeline->config->max_attempts)
+        return finish(run, PX_RECORD_QUEUED, status, why->message, PX_RETRY, backoff_ms(run->delivery->attempts), err);
+    return finish(run, PX_RECORD_FAILED, status, why->message, PX_DEAD, 0, err);
+}
+
+/* ---- an original that is gone ---- */
+
+static px_owner owner_of(const struct run *run, const char *fingerprint)
+{
+    px_owner owner = { .token = run->record.token };
+    px_source_id(run->job->bucket, run->job->key, owner.source);
+    snprintf(owner.sequencer, sizeof owner.sequencer, "%s", run->record.sequencer);
+    snprintf(owner.recipe, sizeof owner.recipe, "%s", fingerprint);
+    snprintf(owner.etag, sizeof owner.etag, "%s", run->object.etag ? run->object.etag : "");
+    return owner;
+}
+
+/* Removes for the record's outputs that are not among the `kept` puts. */
+static px_status plan_removes(struct run *run, const px_put *kept, int kept_count, px_set *set, px_error *err)
+{
+    px_remove *removes = px_new(run->arena, px_remove, run->record.output_count + 1);
+    if (!removes)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %zu outputs", run->record.output_count);
+    for (size_t i = 0; i < run->record.output_count; i++) {
+        const px_record_output *old = &run->record.outputs[i];
+        bool stays = false;
+        for (int k = 0; k < kept_count; k++)
+            stays |= strcmp(kept[k].key, old->key) == 0 && strcmp(kept[k].bucket, old->bucket) == 0;
+        if (!stays)
+            removes[set->remove_count++] = (px_remove){ old->bucket, old->key, owner_of(run, old->recipe) };
+    }
+    set->removes = removes;
+    return PX_OK;
+}
+
+static px_status put_set(struct run *run, px_set *set, px_error *err)
+{
+    int64_t start_us = px_monotonic_us();
+    px_status status = run->pipeline->store->put_set(run->pipeline->store, run->image_id, set, err);
+    char target[96];
+    snprintf(target, sizeof target, "%zu stored, %zu removed", set->put_count, set->remove_count);
+    log_action(run, "store.put_set", target, start_us, status, err);
+    return status;
+}
+
+/* The original is gone: its outputs follow, if they are to, and the record says so. */
+static px_status remove_outputs(struct run *run, px_error *err)
+{
+    px_error why = { "" };
+    if (run->record.status == PX_RECORD_DELETED || !*run->record.image_id) {
+        run->pipeline->table->release(run->pipeline->table, run->image_id, run->record.token);
+        return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
+    }
+    if (run->pipeline->config->delete_follows) {
+        px_set set = { 0 };
+        px_status status = plan_removes(run, NULL, 0, &set, &why);
+        if (status == PX_OK)
+            status = put_set(run, &set, &why);
+        if (status != PX_OK)
+            return fail_run(run, status, &why, err);
+        run->record.outputs = NULL;
+        run->record.output_count = 0;
+    }
+    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "original deleted",
+                 json_pack("{s:s, s:b}", "key", run->image_id, "outputsFollow", run->pipeline->config->delete_follows));
+    return finish(run, PX_RECORD_DELETED, PX_OK, "", PX_ACKNOWLEDGE, 0, err);
+}
+
+/* ---- an original that is there ---- */
+
+static bool is_up_to_date(const struct run *run, const px_record *record, const px_object *object)
+{
+    const px_recipe *recipe = &run->pipeline->config->recipe;
+    if (record->status != PX_RECORD_DONE || strcmp(record->etag, object->etag) != 0 ||
+        record->output_count != (size_t)recipe->output_count)
+        return false;
+    if (run->job->sequencer && strcmp(record->sequencer, run->job->sequencer) < 0)
+        return false;
+    for (int i = 0; i < recipe->output_count; i++)
+        if (strcmp(record->outputs[i].recipe, recipe->outputs[i].fingerprint) != 0)
+            return false;
+    return true;
+}
+
+static px_status transform(struct run *run, px_error *err)
+{
+    const px_config *config = run->pipeline->config;
+    px_output_spec specs[PX_LIMIT_OUTPUTS];
+    int count = config->recipe.output_count;
+    for (int i = 0; i < count; i++) {
+        specs[i] = config->recipe.outputs[i].spec;
+        run->fds[i] = memfd_create("pixmill-output", MFD_CLOEXEC);
+        if (run->fds[i] < 0)
+            return px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
+    }
+    px_sandbox_task task = { &run->source, &config->limits, specs, run->fds, count };
+    px_status status = run->pipeline->transform
+                           ? run->pipeline->transform(run->pipeline->sandbox, &task, &run->report, &run->usage, err)
+                           : px_sandbox_run(run->pipeline->sandbox, &task, &run->report, &run->usage, err);
+    PX_TRY(status);
+    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "source",
+                 json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
+                           run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes));
+    return PX_OK;
+}
+
+/* Names, headers and owners of the outputs that now lie in run->fds. */
+static px_status plan_puts(struct run *run, px_error *err)
+{
+    const px_config *config = run->pipeline->config;
+    for (int i = 0; i < config->recipe.output_count; i++) {
+        const px_output *output = &config->recipe.outputs[i];
+        const px_output_report *made = &run->report.outputs[i];
+        const char *name;
+        PX_TRY(px_output_name(output, run->job->key, run->object.etag, made->format, made->width, made->height, run->arena, &name,
+                              err));
+        name = px_arena_format(run->arena, "%s%s", config->destination_prefix, name);
+        if (!name)
+            return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an output's name");
+        if (strlen(name) > PX_LIMIT_KEY_BYTES)
+            return px_fail(err, PX_BAD_RECIPE, "output %s would be named with %zu bytes; a key has 1 to %d", output->id, strlen(name),
+                           PX_LIMIT_KEY_BYTES);
+        for (int k = 0; k < i; k++)
+            if (strcmp(run->puts[k].key, name) == 0)
+                return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", config->recipe.outputs[k].id, output->id, name);
+        run->puts[i] = (px_put){
+            .bucket = config->destination, .key = name, .fd = run->fds[i], .bytes = made->bytes,
+            .content_type = px_format_media_type(made->format), .cache_control = config->cache_control,
+            .content_disposition = run->object.content_disposition, .owner = owner_of(run, output->fingerprint),
+            .meta = config->keep_metadata ? run->object.meta : NULL,
+            .meta_count = config->keep_metadata ? run->object.meta_count : 0, .overwrite_any = config->overwrite_any,
+        };
+        px_log_write(run->pipeline->log, PX_INFO, run->request_id, "output",
+                     json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:i}", "id", output->id, "key", name, "format",
+                               px_format_name(made->format), "width", made->width, "height", made->height, "bytes",
+                               (json_int_t)made->bytes, "quality", made->quality));
+    }
+    return PX_OK;
+}
+
+static px_status describe(struct run *run, px_error *err)
+{
+    const px_config *config = run->pipeline->config;
+    int count = config->recipe.output_count;
+    px_record_output *outputs = px_new(run->arena, px_record_output, (size_t)count);
+    if (!outputs)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %d outputs", count);
+    for (int i = 0; i < count; i++) {
+        const px_output_report *made = &run->report.outputs[i];
+        outputs[i] = (px_record_output){ config->recipe.outputs[i].id, run->puts[i].bucket, run->puts[i].key,
+                                         px_format_name(made->format), run->puts[i].etag, config->recipe.outputs[i].fingerprint,
+                                         made->width, made->height, made->quality, made->bytes };
+    }
+    run->record.outputs = outputs;
+    run->record.output_count = (size_t)count;
+    run->record.format = px_format_name(run->report.format);
+    run->record.width = run->report.width;
+    run->record.height = run->report.height;
+    return PX_OK;
+}
+
+/* What can be wrong with a source before a byte of it is decoded. */
+static px_status judge_source(const struct run *run, px_error *err)
+{
+    px_owner owner;
+    if (px_owner_of(&run->object, &owner))
+        return px_fail(err, PX_RECURSIVE, "%s was made by pixmill and is not taken as input again", run->image_id);
+    uint64_t most = run->pipeline->config->limits.input_bytes;
+    if (run->object.bytes > most)
+        return px_fail(err, PX_TOO_MANY_BYTES, "%s has %llu bytes, more than limits.input_bytes (%llu)", run->image_id,
+                       (unsigned long long)run->object.bytes, (unsigned long long)most);
+    return PX_OK;
+}
+
+static px_status make_outputs(struct run *run, px_error *err)
+{
+    px_set set = { .puts = run->puts, .put_count = (size_t)run->pipeline->config->recipe.output_count };
+    PX_TRY(judge_source(run, err));
+    PX_TRY(transform(run, err));
+    PX_TRY(plan_puts(run, err));
+    PX_TRY(plan_removes(run, run->puts, (int)set.put_count, &set, err));
+    PX_TRY(put_set(run, &set, err));
+    return describe(run, err);
+}
+
+static void log_done(const struct run *run)
+{
+    json_t *fields = json_pack("{s:s, s:i, s:I, s:f}", "key", run->image_id, "outputs", (int)run->record.output_count,
+                               "cpuUs", (json_int_t)run->usage.cpu_us, "durationMs", since_ms(run->start_us));
+    if (fields && run->job->event_ms)
+        json_object_set_new(fields, "sinceEventMs", json_integer(px_now_ms() - run->job->event_ms));
+    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "done", fields);
+}
+
+static px_status update(struct run *run, px_error *err)
+{
+    px_record *record = &run->record;
+    record->image_id = run->image_id;
+    record->filename = px_key_filename(run->job->key);
+    record->bytes = run->object.bytes;
+    record->etag = run->object.etag;
+    record->version_id = run->object.version_id;
+    px_error why = { "" };
+    px_record before = *record;
+    px_status status = make_outputs(run, &why);
+    if (status == PX_OK) {
+        status = finish(run, PX_RECORD_DONE, PX_OK, "", PX_ACKNOWLEDGE, 0, &why);
+        if (status == PX_OK) {
+            log_done(run);
+            return PX_OK;
+        }
+        /* The set was not applied: the outputs that are there are those of before. */
+        record->outputs = before.outputs;
+        record->output_count = before.output_count;
+    }
+    return fail_run(run, status, &why, err);
+}
+
+/* ---- one job ---- */
+
+static px_status claim(struct run *run, px_error *err)
+{
+    char owner[64];
+    snprintf(owner, sizeof owner, "pid-%d", (int)getpid());
+    px_claim wish = { run->image_id, owner,
+                      px_now_ms() + (int64_t)run->pipeline->config->limits.seconds * 1000 + LEASE_SLACK_MS, run->job->sequencer };
+    int64_t start_us = px_monotonic_us();
+    px_status status = run->pipeline->table->claim(run->pipeline->table, &wish, run->arena, &run->record, err);
+    log_action(run, "table.claim", run->image_id, start_us, status, err);
+    if (status == PX_OK && run->job->sequencer)
+        run->record.sequencer = run->job->sequencer;
+    return status;
+}
+
+static bool is_gone(px_status status) { return status == PX_NO_SUCH_KEY || status == PX_NO_SUCH_BUCKET; }
+
+static px_status run_job(struct run *run, px_error *err)
+{
+    px_pipeline *pipeline = run->pipeline;
+    px_error why = { "" };
+    int64_t start_us = px_monotonic_us();
+    px_status found = pipeline->store->open(pipeline->store, run->job->bucket, run->job->key, NULL, run->arena, &run->source,
+                                            &run->object, &why);
+    log_action(run, "store.open", run->image_id, start_us, found, &why);
+    px_record present;
+    if (found == PX_OK && pipeline->table->find(pipeline->table, run->image_id, run->arena, &present, NULL) == PX_OK &&
+        is_up_to_date(run, &present, &run->object)) {
+        px_log_write(pipeline->log, PX_INFO, run->request_id, "already done", json_pack("{s:s}", "key", run->image_id));
+        return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
+    }
+    px_error claim_error = { "" };
+    px_status claimed = claim(run, &claim_error);
+    if (claimed == PX_SUPERSEDED)
+        return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
+    if (claimed != PX_OK) {
+        bool again = px_status_is_transient(claimed) && (claimed == PX_CLAIMED || run->delivery->attempts < pipeline->config->max_attempts);
+        return settle(run, again ? PX_RETRY : PX_DEAD, backoff_ms(run->delivery->attempts), claimed, claim_error.message, err);
+    }
+    if (is_gone(found))
+        return remove_outputs(run, err);
+    if (found != PX_OK) {
+        run->record.image_id = run->image_id;
+        run->record.filename = px_key_filename(run->job->key);
+        return fail_run(run, found, &why, err);
+    }
+    return update(run, err);
+}
+
+/* ---- START, END, REPORT ---- */
+
+static void log_start(const struct run *run)
+{
+    char time[PX_TIME_TEXT], text[96];
+    px_time_format(px_now_ms(), time);
+    snprintf(text, sizeof text, "START RequestId: %s", run->request_id);
+    px_log_object(run->pipeline->log, PX_INFO,
+                  json_pack("{s:s, s:s, s:{s:s, s:s}}", "time", time, "type", "platform.start", "record", "requestId",
+                            run->request_id, "version", "$LATEST"), text);
+}
+
+static void log_report(const struct run *run, px_status status)
+{
+    char time[PX_TIME_TEXT], text[320];
+    px_time_format(px_now_ms(), time);
+    double ms = since_ms(run->start_us);
+    long billed = (long)ms + 1;
+    long memory = (long)(run->pipeline->config->limits.memory_bytes >> 20), peak = (long)(run->usage.peak_bytes >> 20);
+    snprintf(text, sizeof text,
+             "END RequestId: %s\nREPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %ld ms\tMemory Size: %ld MB\tMax Memory Used: %ld MB",
+             run->request_id, run->request_id, ms, billed, memory, peak);
+    px_log_object(run->pipeline->log, PX_INFO,
+                  json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:f, s:I, s:I, s:I}}}", "time", time, "type", "platform.report", "record",
+                            "requestId", run->request_id, "status", status == PX_OK ? "success" : "error", "metrics",
+                            "durationMs", ms, "billedDurationMs", (json_int_t)billed, "memorySizeMB", (json_int_t)memory,
+                            "maxMemoryUsedMB", (json_int_t)peak), text);
+}
+
+/* A random UUID (RFC 9562, version 4). */
+static void make_request_id(char text[37])
+{
+    uint8_t id[16];
+    char hex[33];
+    px_random(id, sizeof id);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    px_hex(id, sizeof id, hex);
+    snprintf(text, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id,
+                            px_arena *arena, px_error *err)
+{
+    struct run run = { .pipeline = pipeline, .delivery = delivery, .job = job, .arena = arena, .request_id = request_id,
+                       .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us() };
+    memset(run.fds, -1, sizeof run.fds);
+    run.image_id = px_arena_format(arena, "%s/%s", job->bucket, job->key);
+    if (!run.image_id)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a job");
+    log_start(&run);
+    px_status status;
+    if (job->kind == PX_JOB_IGNORE) {
+        px_log_write(pipeline->log, PX_INFO, request_id, "event ignored", json_pack("{s:s}", "reason", job->reason));
+        status = settle(&run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
+    } else
+        status = run_job(&run, err);
+    log_report(&run, status);
+    free_fds(&run);
+    return status;
+}
+
+px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery, px_error *err)
+{
+    PX_AUTO(px_arena_close) px_arena arena = { 0 };
+    PX_TRY(px_arena_open(ARENA_BYTES, &arena, err));
+    char request_id[37];
+    make_request_id(request_id);
+    px_job *jobs;
+    int count;
+    px_error why = { "" };
+    px_status status = px_event_parse(px_bytes_of(delivery->body), &arena, &jobs, &count, &why);
+    if (status != PX_OK) {
+        px_log_write(pipeline->log, PX_ERROR, request_id, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(status), "reason", why.message));
+        px_settlement settlement = { .delivery = delivery, .verdict = PX_DEAD, .status = status, .message = why.message, .image_id = "" };
+        return pipeline->queue ? pipeline->queue->settle(pipeline->queue, &settlement, err) : px_fail(err, status, "%s", why.message);
+    }
+    /* Only the last job of a delivery settles it; the others come again with it, and find themselves done. */
+    px_pipeline unsettled = *pipeline;
+    unsettled.queue = NULL;
+    for (int i = 0; i < count; i++)
+        PX_TRY(handle_job(i + 1 < count ? &unsettled : pipeline, delivery, &jobs[i], request_id, &arena, err));
+    return PX_OK;
+}
