@@ -26,6 +26,7 @@ typedef struct px_header {
     px_format format;
     int width, height; /* pixels as stored: before orientation */
     px_model model;    /* of the rows that pull gives */
+    bool inks;         /* stored as CMYK, whatever the rows are */
     px_alpha alpha;
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
@@ -74,6 +75,12 @@ struct px_encoder {
 PX_CHECKED px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 void px_encoder_close(px_encoder **encoder); /* for PX_AUTO */
 uint64_t px_encoder_memory(const px_encoder_spec *spec); /* bytes */
+
+/* Writes the source's own bytes to `fd` without what is neither pixels nor their colour; `orientation` as in
+ * px_encoder_spec. For a source that was decoded to its end. */
+PX_CHECKED px_status px_format_clean(px_format format, const px_source *source, int orientation, int fd,
+                                     uint64_t *ret_bytes, px_error *err);
+
 bool px_format_has_alpha(px_format format);
 int px_format_side(px_format format); /* the widest and highest picture that it holds */
 

@@ -17,14 +17,15 @@ typedef struct px_codec {
     px_status (*open_decoder)(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err);
     px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
     uint64_t (*encoder_memory)(const px_encoder_spec *spec);
+    px_status (*clean)(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err);
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
     [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", "\xff\xd8\xff", 3, false, 65500,
-                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory },
+                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean },
     [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", "\x89PNG\r\n\x1a\n", 8, true, 0x7fffffff,
-                        px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory },
+                        px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
 };
 
 static const px_codec *codec_of(px_format format)
@@ -115,3 +116,9 @@ void px_encoder_close(px_encoder **encoder)
 }
 
 uint64_t px_encoder_memory(const px_encoder_spec *spec) { return codec_of(spec->format)->encoder_memory(spec); }
+
+px_status px_format_clean(px_format format, const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
+                          px_error *err)
+{
+    return codec_of(format)->clean(source, orientation, fd, ret_bytes, err);
+}

@@ -8,11 +8,15 @@ PX_CHECKED px_status px_jpeg_decoder_open(const px_source *source, const px_limi
                                           px_error *err);
 PX_CHECKED px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec);
+PX_CHECKED px_status px_jpeg_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
+                                   px_error *err);
 
 PX_CHECKED px_status px_png_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
                                          px_error *err);
 PX_CHECKED px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_png_encoder_memory(const px_encoder_spec *spec);
+PX_CHECKED px_status px_png_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
+                                  px_error *err);
 
 /* Whatever the limits say: four channels of a row must be countable in an int. */
 enum { PX_LARGEST_SIDE = 1 << 28 };

@@ -355,6 +355,26 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
     return PX_OK;
 }
 
+/* May the source's own bytes stand for this output, if they are fewer? Not if its pixels had to change. */
+static bool may_pass(const lane *l, const px_header *header)
+{
+    return l->encoding.format == header->format && !l->scaled && l->turn == 1 && !header->inks &&
+           l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
+}
+
+/* Ends an output; where it became bigger than the source for nothing, the source's bytes replace it. */
+static px_status finish_lane(lane *l, const px_source *source, const px_header *header, int fd,
+                             px_output_report *ret, px_error *err)
+{
+    PX_TRY(l->encoder->finish(l->encoder, &ret->bytes, err));
+    if (ret->bytes <= px_source_bytes(source, NULL) || !may_pass(l, header))
+        return PX_OK;
+    if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+        return PX_OK; /* not a file: what was written stands */
+    ret->passed_through = true;
+    return px_format_clean(header->format, source, l->encoding.orientation, fd, &ret->bytes, err);
+}
+
 static int64_t thread_us(void)
 {
     struct timespec now;
@@ -397,7 +417,7 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
         px_output_report *output = &report.outputs[i];
         *output = (px_output_report){ .format = l->encoding.format, .width = l->layout.width,
                                       .height = l->layout.height, .quality = l->encoding.quality };
-        PX_TRY(l->encoder->finish(l->encoder, &output->bytes, err));
+        PX_TRY(finish_lane(l, source, header, output_fds[i], output, err));
     }
     report.cpu_us = thread_us() - began;
     *ret = report;

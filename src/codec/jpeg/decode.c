@@ -289,6 +289,7 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
         .width = (int)self->library.image_width,
         .height = (int)self->library.image_height,
         .model = grey ? PX_GREY : PX_RGB,
+        .inks = inks,
         .alpha = PX_OPAQUE,
         .orientation = self->exif_count > prefix
                            ? px_exif_orientation((px_bytes){ self->exif + prefix, self->exif_count - prefix }) : 1,

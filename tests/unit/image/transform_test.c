@@ -260,6 +260,52 @@ static void limits_are_judged_before_a_pixel_is_decoded(void **state)
     free(samples);
 }
 
+/* A low quality source encoded at a high one would grow: its own bytes go through, without the EXIF they came with. */
+static void nothing_grows_for_nothing(void **state)
+{
+    (void)state;
+    for (int png_too = 0; png_too < 2; png_too++) {
+        uint8_t *samples = picture(90, 60, 3), *back = NULL, *exact = NULL;
+        size_t count;
+        px_encoder_spec spec = { .format = png_too ? PX_FORMAT_PNG : PX_FORMAT_JPEG, .width = 90, .height = 60,
+                                 .model = PX_RGB, .quality = 20, .orientation = 6 };
+        uint8_t *data = encode(spec, samples, &count);
+        px_header header;
+        assert_int_equal(decode(data, count, &header, &exact), PX_OK);
+        for (size_t i = 0; i < count - 26; i++) /* upright, but the EXIF stays */
+            if (memcmp(data + i, "MM\0*", 4) == 0)
+                data[i + 19] = 1;
+        px_output_spec wanted = PX_OUTPUT_SPEC_DEFAULT;
+        wanted.format = PX_FORMAT_KEEP;
+        wanted.quality = 98;
+        px_transform_report report;
+        if (!png_too) {
+            assert_int_equal(transform(data, count, wanted, &report, &back, &header), PX_OK);
+            assert_true(report.outputs[0].passed_through);
+            assert_int_equal(report.outputs[0].bytes, count - 36); /* less the EXIF segment */
+            assert_memory_equal(back, exact, 90 * 60 * 3);
+            free(back);
+        }
+        int fd = empty_fd();
+        uint64_t bytes = 0;
+        px_source source = source_of(data, count);
+        assert_int_equal(px_format_clean(spec.format, &source, 3, fd, &bytes, NULL), PX_OK);
+        size_t clean_count;
+        uint8_t *clean = bytes_of(fd, &clean_count);
+        assert_int_equal(bytes, clean_count);
+        assert_int_equal(decode(clean, clean_count, &header, &back), PX_OK);
+        assert_int_equal(header.orientation, 3);
+        assert_memory_equal(back, exact, 90 * 60 * 3);
+        px_source_close(&source);
+        close(fd);
+        free(clean);
+        free(back);
+        free(exact);
+        free(data);
+        free(samples);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(contain_pads_and_grey_stays_grey, reset),
         cmocka_unit_test_setup(several_outputs_are_what_each_would_be_alone, reset),
         cmocka_unit_test_setup(scaled_decoding_is_near_full_decoding, reset),
+        cmocka_unit_test_setup(nothing_grows_for_nothing, reset),
         cmocka_unit_test_setup(limits_are_judged_before_a_pixel_is_decoded, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
