@@ -1,4 +1,4 @@
-/* Any bytes as a picture, through the whole engine, into two outputs: one scaled JPEG, one PNG of its own size.
+/* Any bytes as a picture, through the whole engine, into two outputs: one scaled JPEG, one of its own size and format.
  * The limits are small, so that what is slow is a finding. */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     specs[0].width = specs[0].height = 32;
     specs[0].fit = PX_FIT_COVER;
     specs[1].width = 0;
-    specs[1].format = PX_FORMAT_PNG;
+    specs[1].format = PX_FORMAT_KEEP;
     int fds[2] = { memfd_create("jpeg", MFD_CLOEXEC), memfd_create("png", MFD_CLOEXEC) };
     px_source source;
     px_transform_report report;
