@@ -109,6 +109,30 @@ static void an_abandoned_set_is_never_seen(void **state)
     assert_int_equal(object_of(place->target, "out", &object), PX_NO_SUCH_KEY);
 }
 
+static void a_name_taken_at_the_last_moment_changes_nothing(void **state)
+{
+    (void)state;
+    px_record record, other;
+    px_object object;
+    px_error err = { "" };
+    if (!place->shared)
+        skip();
+    assert_int_equal(claim("in/a", "1", &record), PX_OK);
+    assert_int_equal(put_output("in/a", "out", "one", owner_of("in/a", "1", record.token), false, NULL), PX_OK);
+    place->put(place, place->target, "out", "mine!");
+    record.status = PX_RECORD_DONE;
+    assert_int_equal(place->table->finish(place->table, &record, NULL, &err), PX_OUTPUT_NAME_TAKEN);
+    assert_holds(place->target, "out", "mine!");
+    assert_int_equal(place->table->find(place->table, record.image_id, &arena, &other, NULL), PX_NO_SUCH_KEY);
+    assert_int_equal(claim("in/a", "1", &other), PX_CLAIMED); /* the lease is still held, to say so */
+    place->store->abandon(place->store, record.image_id);
+    record.error = PX_OUTPUT_NAME_TAKEN;
+    assert_int_equal(finish(&record, "1", PX_RECORD_FAILED), PX_OK);
+    assert_int_equal(object_of(place->target, "out", &object), PX_OK);
+    assert_int_equal(claim("in/a", "1", &other), PX_OK);
+    assert_int_equal(other.status, PX_RECORD_FAILED);
+}
+
 int px_store_contract(const px_place_factory *factory)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +143,7 @@ int px_store_contract(const px_place_factory *factory)
         KIT_TEST(a_name_that_is_taken_is_told_with_whose_it_is),
         KIT_TEST(removes_only_its_own),
         KIT_TEST(an_abandoned_set_is_never_seen),
+        KIT_TEST(a_name_taken_at_the_last_moment_changes_nothing),
     };
     factory_now = factory;
     return cmocka_run_group_tests_name("store contract", tests, NULL, NULL);
