@@ -164,6 +164,8 @@ void px_queue_init(px_local *local);
 void px_queue_notify(px_local *local);
 PX_CHECKED px_status px_settlement_run(px_local *local, const px_settlement *settlement, px_error *err); /* in an operation */
 void px_settlement_end(px_local *local, const px_settlement *settlement); /* after its commit */
+/* It did not reach the disk: unless it is settled otherwise first, the event comes again in some seconds. */
+void px_settlement_hold(px_local *local, const px_settlement *settlement);
 void px_queue_forget(px_local *local); /* frees what is in memory */
 
 /* ---- table.c ---- */

@@ -135,8 +135,7 @@ void px_settlement_end(px_local *local, const px_settlement *settlement)
     pthread_mutex_unlock(&local->queue_lock);
 }
 
-/* The settlement did not reach the disk: the event comes again by and by. */
-static void hold(px_local *local, const px_settlement *settlement)
+void px_settlement_hold(px_local *local, const px_settlement *settlement)
 {
     int64_t id = strtoll(settlement->delivery->id, NULL, 10);
 
@@ -166,7 +165,7 @@ static px_status queue_settle(px_queue *self, const px_settlement *settlement, p
     if (status == PX_OK)
         px_settlement_end(local, settlement);
     else
-        hold(local, settlement);
+        px_settlement_hold(local, settlement);
     return status;
 }
 

@@ -205,6 +205,8 @@ static px_status table_finish(px_table *self, const px_record *record, const px_
     }
     px_status status = px_writer_wait(local, &finishing.op, err);
     px_staged_destroy(finishing.staged, status == PX_OK, finishing.op.unsure);
+    if (status != PX_OK && settlement)
+        px_settlement_hold(local, settlement);
     PX_TRY(status);
     table_release(self, record->image_id, record->token);
     if (settlement)
