@@ -230,10 +230,10 @@ static void print_ready(const struct service *service)
     const char *address = px_server_address(service->server);
     char endpoint[300];
     format_endpoint(address, endpoint, sizeof endpoint);
-    json_t *line = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ready", 1, "address", address, "endpoint", endpoint,
-                             "accessKeyId", service->key.id, "secretAccessKey", service->key.secret,
+    json_t *line = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ready", 1, "address", address, "endpoint",
+                             endpoint, "accessKeyId", service->key.id, "secretAccessKey", service->key.secret,
                              "region", service->config.region, "sourceBucket", service->config.source,
-                             "destinationBucket", service->config.destination);
+                             "destinationBucket", service->config.destination, "data", service->config.data);
     json_dumpf(line, stdout, JSON_COMPACT);
     putchar('\n');
     fflush(stdout);
