@@ -65,9 +65,18 @@ def client_of(ready, key=None, secret=None):
                         config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
 
 
+def has_serve():
+    return "\n  serve " in subprocess.run([PIXMILL, "--help"], capture_output=True, text=True).stdout
+
+
+needs_serve = pytest.mark.skipif(not has_serve(), reason="this program was built without serve")
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A service that has done one picture and failed at another."""
+    if not has_serve():
+        pytest.skip("this program was built without serve")
     folder = tmp_path_factory.mktemp("running")
     process = subprocess.Popen([PIXMILL, "serve", "--ephemeral"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                text=True, cwd=folder)
@@ -84,12 +93,14 @@ def running(tmp_path_factory):
 
 # ---- serve refuses ----
 
+@needs_serve
 def test_refuses_to_listen_beyond_this_machine(tmp_path):
     line = refused("serve", "--listen", "0.0.0.0:0", "--data", tmp_path / "d", code=2)
     assert "--behind-proxy" in line and "--allow-plain-http" in line and "HTTP" in line
     assert not (tmp_path / "d").exists()
 
 
+@needs_serve
 def test_says_that_the_port_is_taken(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -99,11 +110,13 @@ def test_says_that_the_port_is_taken(tmp_path):
         assert address in done.stderr.splitlines()[-1]
 
 
+@needs_serve
 def test_says_that_the_folder_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     assert str(tmp_path / "file") in refused("serve", "--listen", "127.0.0.1:0", "--data", tmp_path / "file" / "d", code=1)
 
 
+@needs_serve
 def test_names_file_and_line_of_an_unknown_key(tmp_path):
     path = tmp_path / "pixmill.yaml"
     path.write_text("source: a\ndestination: b\nsauce: c\n")
@@ -112,6 +125,7 @@ def test_names_file_and_line_of_an_unknown_key(tmp_path):
         assert f"{path}:3" in line and "sauce" in line
 
 
+@needs_serve
 def test_refuses_half_a_key(tmp_path):
     line = refused("serve", "--listen", "127.0.0.1:0", "--data", tmp_path, code=2, PIXMILL_ACCESS_KEY_ID="x")
     assert "PIXMILL_SECRET_ACCESS_KEY" in line
