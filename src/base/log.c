@@ -117,7 +117,7 @@ static int push_json(const char *data, size_t count, void *buffer)
 
 static void format_json(px_buffer *line, const json_t *object)
 {
-    json_dump_callback(object, push_json, line, JSON_COMPACT);
+    json_dump_callback(object, push_json, line, JSON_COMPACT | JSON_REAL_PRECISION(9));
     px_buffer_text(line, "\n");
 }
 
@@ -132,7 +132,7 @@ static void format_text(px_buffer *line, const char *time, px_level level, const
         if (json_is_string(value))
             px_buffer_text(line, json_string_value(value));
         else
-            json_dump_callback(value, push_json, line, JSON_COMPACT | JSON_ENCODE_ANY);
+            json_dump_callback(value, push_json, line, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     }
     px_buffer_text(line, "\n");
 }

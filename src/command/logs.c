@@ -42,7 +42,7 @@ static const json_t *fields_of(const json_t *line)
 /* Is the key, with or without its bucket, among the places where a line names one? */
 static bool names_key(const json_t *fields, const char *pattern)
 {
-    static const char *const names[] = { "key", "imageId", "source", "sourceKey", "output" };
+    static const char *const names[] = { "key", "imageId", "target" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = text_of(fields, names[i]);
         const char *slash = strchr(value, '/');
@@ -75,7 +75,7 @@ static void print_value(const char *name, const json_t *value)
         return;
     }
     printf(" %s=", name);
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 }
 
 static void print_text(const json_t *line)

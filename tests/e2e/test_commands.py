@@ -74,7 +74,7 @@ needs_serve = pytest.mark.skipif(not has_serve(), reason="this program was built
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """A service that has done one picture and failed at another."""
+    """A service that has done one picture, failed at another, and met what is no picture."""
     if not has_serve():
         pytest.skip("this program was built without serve")
     folder = tmp_path_factory.mktemp("running")
@@ -83,8 +83,9 @@ def running(tmp_path_factory):
     ready = json.loads(process.stdout.readline())
     s3 = client_of(ready)
     s3.put_object(Bucket=ready["sourceBucket"], Key="a/good.png", Body=png(1000, 500))
-    s3.put_object(Bucket=ready["sourceBucket"], Key="a/bad.jpg", Body=b"no picture at all")
-    wait_for(lambda: len([r for r in records(ready["data"]) if r["Status"] in ("done", "failed", "skipped")]) == 2)
+    s3.put_object(Bucket=ready["sourceBucket"], Key="a/bad.png", Body=png(400, 400)[:90])
+    s3.put_object(Bucket=ready["sourceBucket"], Key="a/note.txt", Body=b"no picture at all")
+    wait_for(lambda: len([r for r in records(ready["data"]) if r["Status"] in ("done", "failed", "skipped")]) == 3)
     yield ready
     process.send_signal(signal.SIGTERM)
     assert process.wait(35) == 0
@@ -139,26 +140,27 @@ def test_refuses_a_second_server_of_a_folder(running):
 
 def test_records_tell_what_became_of_each_picture(running):
     by_name = {r["Filename"]: r for r in records(running["data"])}
-    good, bad = by_name["good.png"], by_name["bad.jpg"]
+    good, bad, note = by_name["good.png"], by_name["bad.png"], by_name["note.txt"]
     assert good["Status"] == "done" and (good["Width"], good["Height"]) == (1000, 500)
     assert [(o["Key"], o["Width"], o["Height"]) for o in good["Outputs"]] == [("a/processed-good.jpg", 800, 400)]
-    assert bad["Error"]["Code"] == "unsupported-format"
+    assert bad["Status"] == "failed" and bad["Error"]["Code"] == "truncated-image"
+    assert note["Status"] == "skipped" and note["Error"]["Code"] == "unsupported-format"
 
 
 def test_records_are_filtered(running):
     data = running["data"]
     assert [r["Filename"] for r in records(data, "--status", "done")] == ["good.png"]
-    assert [r["Filename"] for r in records(data, "--code", "unsupported-format")] == ["bad.jpg"]
+    assert [r["Filename"] for r in records(data, "--code", "truncated-image")] == ["bad.png"]
     assert [r["Filename"] for r in records(data, "--key", "a/good.png")] == ["good.png"]
-    assert len(records(data, "--key", "a/*")) == 2 and not records(data, "--key", "b/*")
-    assert len(records(data, "--since", "1h")) == 2 and not records(data, "--until", "1h")
+    assert len(records(data, "--key", "a/*")) == 3 and not records(data, "--key", "b/*")
+    assert len(records(data, "--since", "1h")) == 3 and not records(data, "--until", "1h")
     assert len(records(data, "--limit", "1")) == 1
     assert "yesterday" in refused("records", "--data", data, "--since", "yesterday", code=2)
 
 
 def test_records_for_people_show_sizes(running):
     text = pixmill("records", "--data", running["data"]).stdout
-    assert "1000x500" in text and "800x400" in text and "unsupported-format" in text
+    assert "1000x500" in text and "800x400" in text and "truncated-image" in text
 
 
 def test_records_follow_what_changes(running):
@@ -187,7 +189,7 @@ def test_logs_are_filtered_by_key_and_level(running):
     lines = [json.loads(line) for line in pixmill("logs", "--data", running["data"], "--json").stdout.splitlines()]
     assert any(line.get("message") == "listening" for line in lines)
     about = pixmill("logs", "--data", running["data"], "--key", "a/good.png").stdout
-    assert "good.png" in about and "bad.jpg" not in about and "listening" not in about
+    assert "good.png" in about and "bad.png" not in about and "listening" not in about
     assert "listening" not in pixmill("logs", "--data", running["data"], "--level", "warn").stdout
     assert "chatty" in refused("logs", "--data", running["data"], "--level", "chatty", code=2)
 
@@ -221,10 +223,10 @@ def test_replay_wants_to_be_told_which(running):
 
 
 def test_replay_does_a_dead_letter_again(running):
-    before = records(running["data"], "--key", "a/bad.jpg")[0]["ProcessedAt"]
-    assert json.loads(pixmill("replay", "--data", running["data"], "--key", "a/bad.jpg", "--json").stdout) == {"replayed": 1}
-    wait_for(lambda: records(running["data"], "--key", "a/bad.jpg", "--status", "failed")
-             and records(running["data"], "--key", "a/bad.jpg")[0]["ProcessedAt"] > before)
+    before = records(running["data"], "--key", "a/bad.png")[0]["ProcessedAt"]
+    assert json.loads(pixmill("replay", "--data", running["data"], "--key", "a/bad.png", "--json").stdout) == {"replayed": 1}
+    wait_for(lambda: records(running["data"], "--key", "a/bad.png", "--status", "failed")
+             and records(running["data"], "--key", "a/bad.png")[0]["ProcessedAt"] > before)
 
 
 # ---- keys ----
