@@ -1,0 +1,130 @@
+/* Answers: S3's XML, its errors, and the one table from our statuses to its codes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/request.h"
+
+static const struct {
+    px_status status;
+    px_s3_error error;
+} codes[] = {
+    { PX_NO_SUCH_BUCKET, { 404, "NoSuchBucket" } },       { PX_NO_SUCH_KEY, { 404, "NoSuchKey" } },
+    { PX_NO_SUCH_UPLOAD, { 404, "NoSuchUpload" } },       { PX_ALREADY_EXISTS, { 409, "BucketAlreadyOwnedByYou" } },
+    { PX_NOT_EMPTY, { 409, "BucketNotEmpty" } },          { PX_CONFLICT, { 412, "PreconditionFailed" } },
+    { PX_BAD_PART, { 400, "InvalidPart" } },              { PX_BAD_RANGE, { 416, "InvalidRange" } },
+    { PX_ACCESS_DENIED, { 403, "AccessDenied" } },        { PX_CHECKSUM_MISMATCH, { 400, "BadDigest" } },
+    { PX_TOO_MANY_BYTES, { 400, "EntityTooLarge" } },     { PX_DISK_FULL, { 507, "InsufficientStorage" } },
+    { PX_BAD_REQUEST, { 400, "InvalidArgument" } },       { PX_THROTTLED, { 503, "SlowDown" } },
+    { PX_OUT_OF_MEMORY, { 503, "SlowDown" } },
+};
+
+const char *px_request_header(px_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *px_request_query(px_request *request, const char *name)
+{
+    return px_query_find(request->queries, request->query_count, name);
+}
+
+void px_xml_escape(px_buffer *buffer, const char *text)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '&': px_buffer_text(buffer, "&amp;"); break;
+        case '<': px_buffer_text(buffer, "&lt;"); break;
+        case '>': px_buffer_text(buffer, "&gt;"); break;
+        case '"': px_buffer_text(buffer, "&quot;"); break;
+        case '\r': px_buffer_text(buffer, "&#13;"); break;
+        default: px_buffer_push(buffer, text, 1);
+        }
+    }
+}
+
+void px_xml_text(px_buffer *buffer, const char *name, const char *text)
+{
+    px_buffer_format(buffer, "<%s>", name);
+    px_xml_escape(buffer, text);
+    px_buffer_format(buffer, "</%s>", name);
+}
+
+void px_answer_response(px_request *request, int http, struct MHD_Response *response)
+{
+    if (!response)
+        return;
+    MHD_add_response_header(response, "Server", "pixmill");
+    MHD_add_response_header(response, "x-amz-request-id", request->id);
+    MHD_add_response_header(response, "x-amz-id-2", request->id);
+    MHD_queue_response(request->connection, (unsigned)http, response);
+    MHD_destroy_response(response);
+    request->responded = true;
+}
+
+void px_answer(px_request *request, int http, const char *type, px_buffer *body, const char *const *headers, int header_count)
+{
+    struct MHD_Response *response;
+    if (body && body->failed)
+        http = 500;
+    if (body && body->count && !body->failed) {
+        response = MHD_create_response_from_buffer(body->count, body->data, MHD_RESPMEM_MUST_FREE);
+        *body = (px_buffer){ 0 }; /* the response owns the bytes now */
+    } else {
+        response = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+    }
+    if (response && type)
+        MHD_add_response_header(response, "Content-Type", type);
+    for (int i = 0; response && i + 1 < header_count; i += 2)
+        MHD_add_response_header(response, headers[i], headers[i + 1]);
+    px_answer_response(request, http, response);
+}
+
+void px_answer_error(px_request *request, int http, const char *code, const char *message)
+{
+    px_log_write(request->server->log, http >= 500 ? PX_ERROR : PX_DEBUG, request->id, "request refused",
+                 json_pack("{s:s, s:s, s:i, s:s}", "method", request->method, "code", code, "http", http, "reason", message));
+    px_buffer body = { 0 };
+    if (strcmp(request->method, "HEAD") != 0) {
+        px_buffer_text(&body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+        px_xml_text(&body, "Code", code);
+        px_xml_text(&body, "Message", message);
+        px_xml_text(&body, "Resource", request->path ? request->path : "/");
+        px_xml_text(&body, "RequestId", request->id);
+        px_buffer_text(&body, "</Error>");
+    }
+    px_answer(request, http, "application/xml", &body, NULL, 0);
+    px_buffer_done(&body);
+}
+
+void px_answer_status(px_request *request, px_status status, const px_error *err)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].status == status) {
+            px_answer_error(request, codes[i].error.http, codes[i].error.code, err->message);
+            return;
+        }
+    px_answer_error(request, 500, "InternalError", err->message);
+}
+
+void px_wait(px_request *request, px_handler *respond)
+{
+    request->respond = respond;
+    request->waits = true;
+    MHD_suspend_connection(request->connection);
+}
+
+void px_wake(void *context, px_status status, const px_error *err, const px_object *object)
+{
+    px_request *request = context;
+    request->status = status;
+    if (err)
+        request->error = *err;
+    if (status == PX_OK && object) {
+        request->object = *object;
+        request->object.etag = px_arena_copy_text(&request->arena, object->etag ? object->etag : "");
+        request->object.version_id = "";
+    }
+    request->waits = false;
+    MHD_resume_connection(request->connection);
+}

@@ -1,0 +1,488 @@
+/* The transport: libmicrohttpd with event threads, raw targets, bodies streamed into an upload.
+ *
+ * The first call of a request has its head: the rules that the library leaves open, then the gate, then the route. Nothing
+ * here waits for the disk: a handler suspends its connection, and the writer's callback resumes it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "server/request.h"
+
+enum { ARENA_BYTES = 32 << 20, CONNECTIONS = 2000, IDLE_SECONDS = 30, STACK_BYTES = 256 << 10 };
+
+const char *const px_checksum_names[PX_HASH_COUNT] = {
+    [PX_HASH_SHA1] = "sha1", [PX_HASH_SHA256] = "sha256", [PX_HASH_CRC32] = "crc32", [PX_HASH_CRC32C] = "crc32c",
+    [PX_HASH_CRC64NVME] = "crc64nvme",
+};
+
+/* ---- the head ---- */
+
+struct head_count {
+    int fields, hosts, lengths;
+    size_t bytes;
+    bool coded;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct head_count *count = context;
+    count->fields++;
+    count->bytes += strlen(name) + (value ? strlen(value) : 0) + 4;
+    count->hosts += strcasecmp(name, "Host") == 0;
+    count->lengths += strcasecmp(name, "Content-Length") == 0;
+    count->coded |= strcasecmp(name, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+static bool judge_head(px_request *request)
+{
+    struct head_count count = { 0 };
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &count);
+    if (count.fields > PX_HEADERS_MAX || count.bytes > PX_HEAD_BYTES) {
+        px_answer_error(request, 431, "RequestHeaderSectionTooLarge", "The request's head has too many or too long fields");
+        return false;
+    }
+    if (count.hosts != 1 || count.lengths > 1 || (count.lengths && count.coded)) {
+        px_answer_error(request, 400, "InvalidRequest", "The request's head is ambiguous: one Host, and one of Content-Length and Transfer-Encoding");
+        return false;
+    }
+    request->expects_body = count.lengths || count.coded;
+    return true;
+}
+
+/* "/bucket/key?query", raw, into its parts. */
+static bool read_target(px_request *request)
+{
+    char *mark = strchr(request->raw, '?');
+    size_t length = mark ? (size_t)(mark - request->raw) : strlen(request->raw);
+    request->path = px_uri_decode(&request->arena, (px_bytes){ (const uint8_t *)request->raw, length }, false);
+    request->query_count = px_query_parse(&request->arena, mark ? mark + 1 : "", request->queries, PX_QUERIES_MAX);
+    if (!request->path || request->path[0] != '/' || request->query_count < 0) {
+        request->query_count = 0;
+        request->path = "/";
+        px_answer_error(request, 400, "InvalidURI", "The request's address cannot be read");
+        return false;
+    }
+    size_t bucket = strcspn(request->path + 1, "/");
+    request->bucket = px_arena_copy(&request->arena, (px_bytes){ (const uint8_t *)request->path + 1, bucket });
+    request->key = request->path[1 + bucket] ? request->path + 2 + bucket : "";
+    if (!request->bucket)
+        return false;
+    if (strlen(request->key) > PX_LIMIT_KEY_BYTES) {
+        px_answer_error(request, 400, "KeyTooLongError", "Your key is too long");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the body ---- */
+
+static px_status take_payload(void *context, const char *data, size_t count, px_error *err)
+{
+    px_request *request = context;
+    request->decoded_bytes += count;
+    if (request->sha256_runs)
+        px_hash_push(&request->sha256, data, count);
+    if (request->checksum_runs)
+        px_hash_push(&request->checksum_hash, data, count);
+    if (request->upload)
+        return px_upload_push(request->upload, data, count, err);
+    if (request->text.count + count > PX_XML_BODY)
+        return px_fail(err, PX_TOO_MANY_BYTES, "the request's body has more than %d bytes", PX_XML_BODY);
+    px_buffer_push(&request->text, data, count);
+    return PX_OK;
+}
+
+static bool refuse_body(px_request *request, int http, const char *code, const char *message)
+{
+    px_answer_error(request, http, code, message);
+    return false;
+}
+
+static int checksum_find(const char *name)
+{
+    for (int kind = 0; kind < PX_HASH_COUNT; kind++)
+        if (px_checksum_names[kind] && strcasecmp(px_checksum_names[kind], name) == 0)
+            return kind;
+    return -1;
+}
+
+/* Finds out which checksum comes along, in a header or in the trailer. */
+static bool find_checksum(px_request *request)
+{
+    request->checksum = -1;
+    for (int kind = 0; kind < PX_HASH_COUNT; kind++) {
+        char name[40];
+        snprintf(name, sizeof name, "x-amz-checksum-%s", px_checksum_names[kind] ? px_checksum_names[kind] : "none");
+        const char *value = px_request_header(request, name);
+        if (!value)
+            continue;
+        if (request->checksum >= 0 || strlen(value) >= sizeof request->checksum_declared)
+            return refuse_body(request, 400, "InvalidRequest", "Expecting a single x-amz-checksum- header");
+        request->checksum = kind;
+        strcpy(request->checksum_declared, value);
+    }
+    const char *trailer = px_request_header(request, "x-amz-trailer");
+    if (trailer && strncasecmp(trailer, "x-amz-checksum-", 15) == 0) {
+        request->checksum = checksum_find(trailer + 15);
+        request->checksum_in_trailer = true;
+        if (request->checksum < 0)
+            return refuse_body(request, 400, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported");
+    }
+    if (request->checksum >= 0) {
+        px_hash_init(&request->checksum_hash, (px_hash_kind)request->checksum);
+        request->checksum_runs = true;
+    }
+    return true;
+}
+
+static bool prepare_body(px_request *request)
+{
+    const char *payload = request->payload ? request->payload : "UNSIGNED-PAYLOAD";
+    request->decoded_length = UINT64_MAX;
+    if (strncmp(payload, "STREAMING-", 10) == 0) {
+        const char *length = px_request_header(request, "x-amz-decoded-content-length");
+        char *end = NULL;
+        request->chunked_body = true;
+        request->chunked.is_signed = strncmp(payload, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", 34) == 0;
+        request->chunked.has_trailer = strlen(payload) > 8 && strcmp(payload + strlen(payload) - 8, "-TRAILER") == 0;
+        if (!request->chunked.is_signed && strcmp(payload, "STREAMING-UNSIGNED-PAYLOAD-TRAILER") != 0)
+            return refuse_body(request, 400, "InvalidArgument", "x-amz-content-sha256 names an unknown streaming payload");
+        if (!length)
+            return refuse_body(request, 411, "MissingContentLength", "You must provide the x-amz-decoded-content-length HTTP header.");
+        errno = 0;
+        request->decoded_length = strtoull(length, &end, 10);
+        if (errno || *end || *length < '0' || *length > '9')
+            return refuse_body(request, 400, "InvalidArgument", "x-amz-decoded-content-length is not a number");
+    } else if (strlen(payload) == 64) {
+        px_hash_init(&request->sha256, PX_HASH_SHA256);
+        request->sha256_runs = true;
+    } else if (strcmp(payload, "UNSIGNED-PAYLOAD") != 0)
+        return refuse_body(request, 400, "InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-…, or a SHA-256");
+    if (!find_checksum(request))
+        return false;
+    if (request->takes_upload) {
+        px_error err = { "" };
+        px_status status = px_upload_begin(request->server->local, &request->upload, &err);
+        if (status != PX_OK) {
+            px_answer_status(request, status, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void push_body(px_request *request, const char *data, size_t count)
+{
+    if (request->body_status != PX_OK)
+        return; /* the rest is read and thrown away: the client hears of it at the end */
+    request->body_status = request->chunked_body
+        ? px_chunked_push(&request->chunked, data, count, take_payload, request, &request->body_error)
+        : take_payload(request, data, count, &request->body_error);
+}
+
+static px_status judge_md5(px_request *request)
+{
+    const char *declared = px_request_header(request, "Content-MD5");
+    uint8_t wanted[PX_HASH_MAX];
+    char hex[33], found[33];
+    if (!declared)
+        return PX_OK;
+    if (px_base64_parse(px_bytes_of(declared), wanted, sizeof wanted) != 16)
+        return px_fail(&request->body_error, PX_BAD_REQUEST, "the Content-MD5 you specified is not valid");
+    px_hex(wanted, 16, hex);
+    if (request->upload)
+        px_upload_md5(request->upload, found);
+    else {
+        uint8_t digest[PX_HASH_MAX];
+        px_hash_of(PX_HASH_MD5, px_buffer_bytes(&request->text), digest);
+        px_hex(digest, 16, found);
+    }
+    return strcmp(hex, found) == 0 ? PX_OK : px_fail(&request->body_error, PX_CHECKSUM_MISMATCH, "the Content-MD5 you specified did not match what we received");
+}
+
+static px_status judge_body(px_request *request)
+{
+    px_error *err = &request->body_error;
+    PX_TRY(request->body_status);
+    if (request->chunked_body)
+        PX_TRY(px_chunked_finish(&request->chunked, err));
+    if (request->decoded_length != UINT64_MAX && request->decoded_length != request->decoded_bytes)
+        return px_fail(err, PX_BAD_REQUEST, "the body has %llu bytes, not x-amz-decoded-content-length", (unsigned long long)request->decoded_bytes);
+    uint8_t digest[PX_HASH_MAX];
+    if (request->sha256_runs) {
+        char hex[65];
+        px_hash_finish(&request->sha256, digest);
+        request->sha256_runs = false;
+        px_hex(digest, 32, hex);
+        if (strcasecmp(hex, request->payload) != 0)
+            return px_fail(err, PX_CHECKSUM_MISMATCH, "the x-amz-content-sha256 you specified did not match what we received");
+    }
+    if (request->checksum_runs) {
+        size_t size = px_hash_finish(&request->checksum_hash, digest);
+        request->checksum_runs = false;
+        px_base64_format(digest, size, request->checksum_found);
+        char name[40];
+        snprintf(name, sizeof name, "x-amz-checksum-%s", px_checksum_names[request->checksum]);
+        if (request->checksum_in_trailer && !px_chunked_trailer(&request->chunked, name, request->checksum_declared, sizeof request->checksum_declared))
+            return px_fail(err, PX_BAD_REQUEST, "the trailer %s did not come", name);
+        if (strcmp(request->checksum_found, request->checksum_declared) != 0)
+            return px_fail(err, PX_CHECKSUM_MISMATCH, "the %s you specified did not match the calculated checksum", name);
+    }
+    return judge_md5(request);
+}
+
+bool px_s3_body_ok(px_request *request)
+{
+    if (request->body_status == PX_OK)
+        return true;
+    bool is_sha = strstr(request->body_error.message, "x-amz-content-sha256") != NULL;
+    bool is_signature = request->body_status == PX_ACCESS_DENIED;
+    if (is_sha || is_signature)
+        px_answer_error(request, is_sha ? 400 : 403, is_sha ? "XAmzContentSHA256Mismatch" : "SignatureDoesNotMatch", request->body_error.message);
+    else if (strstr(request->body_error.message, "Content-MD5 you specified is not valid"))
+        px_answer_error(request, 400, "InvalidDigest", request->body_error.message);
+    else if (strstr(request->body_error.message, "ends too early") || strstr(request->body_error.message, "decoded-content-length"))
+        px_answer_error(request, 400, "IncompleteBody", request->body_error.message);
+    else
+        px_answer_status(request, request->body_status, &request->body_error);
+    return false;
+}
+
+/* ---- what is ours, under /_/ ---- */
+
+static void answer_own(px_request *request)
+{
+    px_buffer body = { 0 };
+    px_local_counts counts = { 0 };
+    px_error err = { "" };
+    px_status status = px_local_count(request->server->local, &counts, &err);
+    bool health = strcmp(request->path, "/_/health") == 0, metrics = strcmp(request->path, "/_/metrics") == 0;
+    if (!health && !metrics) {
+        px_buffer_text(&body, "{\"error\":\"no-such-key\",\"message\":\"there is /_/health and /_/metrics\"}\n");
+        px_answer(request, 404, "application/json", &body, NULL, 0);
+    } else if (health) {
+        px_buffer_format(&body, "{\"status\":\"%s\",\"waiting\":%lld,\"running\":%lld,\"deadLetters\":%lld}\n", status == PX_OK ? "ok" : px_status_code(status),
+                         (long long)counts.events_waiting, (long long)counts.events_running, (long long)counts.dead_letters);
+        px_answer(request, status == PX_OK ? 200 : 503, "application/json", &body, NULL, 0);
+    } else {
+        px_buffer_format(&body, "# TYPE pixmill_objects gauge\npixmill_objects %lld\n# TYPE pixmill_events_waiting gauge\npixmill_events_waiting %lld\n"
+                         "# TYPE pixmill_events_running gauge\npixmill_events_running %lld\n# TYPE pixmill_dead_letters gauge\npixmill_dead_letters %lld\n",
+                         (long long)counts.objects, (long long)counts.events_waiting, (long long)counts.events_running, (long long)counts.dead_letters);
+        px_answer(request, 200, "text/plain; version=0.0.4", &body, NULL, 0);
+    }
+    px_buffer_done(&body);
+}
+
+/* ---- libmicrohttpd's calls ---- */
+
+static enum MHD_Result begin(px_request *request)
+{
+    request->began = true;
+    if (!judge_head(request) || !read_target(request))
+        return request->responded ? MHD_YES : MHD_NO;
+    if (strncmp(request->path, "/_/", 3) == 0 || strcmp(request->path, "/_") == 0) {
+        request->handler = answer_own;
+        request->payload = "UNSIGNED-PAYLOAD";
+        return MHD_YES;
+    }
+    if (px_gate(request) && px_s3_route(request))
+        prepare_body(request);
+    return MHD_YES;
+}
+
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                              const char *data, size_t *count, void **state)
+{
+    (void)context, (void)url, (void)version;
+    px_request *request = *state;
+    request->connection = connection;
+    request->method = method;
+    if (!request->began)
+        return begin(request);
+    if (*count > 0) {
+        if (!request->responded)
+            push_body(request, data, *count);
+        *count = 0;
+        return MHD_YES;
+    }
+    if (request->responded || request->waits)
+        return MHD_YES;
+    if (request->respond) {
+        px_handler *respond = request->respond;
+        request->respond = NULL;
+        respond(request);
+    } else {
+        request->body_status = judge_body(request);
+        if (px_s3_body_ok(request))
+            request->handler(request);
+    }
+    return request->responded || request->respond ? MHD_YES : MHD_NO;
+}
+
+/* Called with the raw target before anything else: this is where a request begins. */
+static void *target_came(void *context, const char *target, struct MHD_Connection *connection)
+{
+    px_request *request = calloc(1, sizeof *request);
+    if (!request || px_arena_open(ARENA_BYTES, &request->arena, NULL) != PX_OK || !(request->raw = strdup(target)))
+        abort(); /* out of memory for 2 kB: the supervisor starts us again, and nothing acknowledged is lost */
+    request->server = context;
+    request->connection = connection;
+    request->method = "";
+    request->checksum = -1;
+    uint8_t id[8];
+    px_random(id, sizeof id);
+    px_hex(id, sizeof id, request->id);
+    return request;
+}
+
+static void completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    (void)context, (void)connection, (void)code;
+    px_request *request = *state;
+    if (!request)
+        return;
+    px_upload_abandon(request->upload);
+    px_buffer_done(&request->text);
+    px_chunked_done(&request->chunked);
+    px_hash_done(&request->sha256);
+    px_hash_done(&request->checksum_hash);
+    px_arena_close(&request->arena);
+    free(request->raw);
+    free(request);
+    *state = NULL;
+}
+
+static size_t leave_raw(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strlen(text);
+}
+
+static void log_library(void *context, const char *format, va_list arguments)
+{
+    char text[256];
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    px_log_write(((px_server *)context)->log, PX_DEBUG, NULL, "http", json_pack("{s:s}", "reason", text));
+}
+
+/* ---- open and close ---- */
+
+static px_status resolve(const char *listen, struct sockaddr_storage *ret, px_error *err)
+{
+    char host[128];
+    const char *colon = strrchr(listen, ':');
+    if (!colon || (size_t)(colon - listen) >= sizeof host)
+        return px_fail(err, PX_BAD_CONFIG, "cannot listen on '%s': write ADDRESS:PORT, such as 127.0.0.1:9000", listen);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
+    char *name = host;
+    if (*name == '[' && name[strlen(name) - 1] == ']') {
+        name[strlen(name) - 1] = '\0';
+        name++;
+    }
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+    int number = getaddrinfo(*name ? name : NULL, colon + 1, &hints, &found);
+    if (number != 0)
+        return px_fail(err, PX_BAD_CONFIG, "cannot listen on '%s': %s", listen, gai_strerror(number));
+    memcpy(ret, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return PX_OK;
+}
+
+static void name_address(px_server *server, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char host[INET6_ADDRSTRLEN] = "";
+    getsockname(fd, (struct sockaddr *)&address, &size);
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(server->address, sizeof server->address, "[%s]:%d", host, ntohs(v6->sin6_port));
+    } else {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(server->address, sizeof server->address, "%s:%d", host, ntohs(v4->sin_port));
+    }
+}
+
+/* A socket of our own, so that "in use" is told from other failures. */
+static px_status open_socket(const char *listen_on, int *ret, px_error *err)
+{
+    struct sockaddr_storage address = { 0 };
+    PX_TRY(resolve(listen_on, &address, err));
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    if (fd < 0)
+        return px_fail_errno(err, errno, "cannot make a socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    socklen_t size = address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, 511) != 0) {
+        int number = errno;
+        close(fd);
+        if (number == EADDRINUSE)
+            return px_fail(err, PX_ALREADY_EXISTS, "cannot listen on %s: another program does; stop it, or name another port with --listen", listen_on);
+        return px_fail_errno(err, number, "cannot listen on %s", listen_on);
+    }
+    *ret = fd;
+    return PX_OK;
+}
+
+px_status px_server_open(const px_server_options *options, px_local *local, px_log *log, px_server **ret, px_error *err)
+{
+    px_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the server");
+    server->local = local;
+    server->log = log;
+    snprintf(server->region, sizeof server->region, "%s", options->region);
+    int fd = -1;
+    px_status status = open_socket(options->listen, &fd, err);
+    if (status != PX_OK) {
+        free(server);
+        return status;
+    }
+    name_address(server, fd);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = options->threads > 0 ? (unsigned)options->threads : cores > 1 ? (unsigned)cores : 2;
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, server,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_OPTION_URI_LOG_CALLBACK, target_came, server, MHD_OPTION_NOTIFY_COMPLETED, completed, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_raw, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10),
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
+    if (!server->daemon) {
+        close(fd);
+        free(server);
+        return px_fail(err, PX_INTERNAL, "cannot start the HTTP server on %s", options->listen);
+    }
+    *ret = server;
+    return PX_OK;
+}
+
+const char *px_server_address(const px_server *server) { return server->address; }
+
+void px_server_close(px_server *server, int drain_ms)
+{
+    if (!server)
+        return;
+    int fd = MHD_quiesce_daemon(server->daemon);
+    if (fd >= 0)
+        close(fd);
+    for (int waited = 0; waited < drain_ms; waited += 20) {
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        if (!info || info->num_connections == 0 || waited >= 1000) /* what is idle stays open; a second is enough for the rest */
+            break;
+        usleep(20000);
+    }
+    MHD_stop_daemon(server->daemon);
+    free(server);
+}

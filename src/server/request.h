@@ -1,0 +1,106 @@
+/* request.h - one HTTP request on its way: head, who asks, body, answer. Private to src/server. */
+#ifndef PX_SERVER_REQUEST_H
+#define PX_SERVER_REQUEST_H
+
+#include <microhttpd.h>
+
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/hash.h"
+#include "base/sigv4.h"
+#include "local/local.h"
+#include "server/chunked.h"
+#include "server/server.h"
+
+enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_QUERIES_MAX = 64, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
+
+struct px_server {
+    struct MHD_Daemon *daemon;
+    px_local *local;
+    px_log *log;
+    char address[128], region[64];
+};
+
+/* An answer that is an error of S3's. */
+typedef struct px_s3_error {
+    int http;
+    const char *code;
+} px_s3_error;
+
+typedef struct px_request px_request;
+typedef void px_handler(px_request *request);
+
+typedef struct px_request {
+    px_server *server;
+    struct MHD_Connection *connection;
+    px_arena arena;
+    char *raw;                      /* owned: the request line's target, as it came */
+    const char *method, *path;      /* path decoded */
+    const char *bucket, *key;       /* of the path; "" if absent */
+    px_query queries[PX_QUERIES_MAX];
+    int query_count;
+    char id[17];                    /* x-amz-request-id */
+    bool began, responded, waits;   /* waits: suspended until a done callback */
+    px_handler *handler;            /* runs when the body is there */
+    px_handler *respond;            /* runs after `waits` */
+
+    /* the body */
+    bool takes_upload, takes_text, expects_body;
+    px_upload *upload;              /* owned until handed on */
+    px_buffer text;                 /* owned */
+    bool chunked_body;
+    px_chunked chunked;
+    uint64_t decoded_bytes, decoded_length; /* x-amz-decoded-content-length; UINT64_MAX if absent */
+    const char *payload;            /* x-amz-content-sha256 */
+    px_hash sha256;                 /* of the payload when it is declared */
+    bool sha256_runs;
+    int checksum;                   /* px_hash_kind of x-amz-checksum-…, -1 for none */
+    px_hash checksum_hash;
+    bool checksum_runs, checksum_in_trailer;
+    char checksum_declared[64], checksum_found[64];
+    px_status body_status;
+    px_error body_error;
+
+    /* the answer of a done callback */
+    px_status status;
+    px_error error;
+    px_object object;               /* texts in the arena */
+} px_request;
+
+/* ---- gate.c: who are you, may you. One function before any route. ---- */
+/* False when it has answered with an error. */
+bool px_gate(px_request *request);
+
+/* ---- answer.c ---- */
+const char *px_request_header(px_request *request, const char *name); /* NULL if absent */
+const char *px_request_query(px_request *request, const char *name);  /* NULL if absent */
+void px_answer(px_request *request, int http, const char *type, px_buffer *body, const char *const *headers, int header_count);
+void px_answer_error(px_request *request, int http, const char *code, const char *message);
+void px_answer_status(px_request *request, px_status status, const px_error *err);
+void px_answer_response(px_request *request, int http, struct MHD_Response *response); /* takes it over */
+void px_xml_text(px_buffer *buffer, const char *name, const char *text); /* <name>escaped</name> */
+void px_xml_escape(px_buffer *buffer, const char *text);
+
+/* Suspends the request until px_wake; `respond` runs then. px_wake keeps what a done callback was told. */
+void px_wait(px_request *request, px_handler *respond);
+void px_wake(void *request, px_status status, const px_error *err, const px_object *object);
+
+/* ---- s3.c, multipart.c ---- */
+/* Chooses the handler by method, path and query; false when it has answered with an error. */
+bool px_s3_route(px_request *request);
+void px_multipart_create(px_request *request);
+void px_multipart_put(px_request *request);
+void px_multipart_complete(px_request *request);
+void px_multipart_abort(px_request *request);
+void px_multipart_parts(px_request *request);
+void px_multipart_list(px_request *request);
+
+/* Fills head from the request's headers (content_*, x-amz-meta-*). False when it has answered with an error. */
+bool px_s3_head(px_request *request, px_object *head);
+px_condition px_s3_condition(px_request *request);
+bool px_s3_body_ok(px_request *request); /* false when it has answered with the body's failure */
+const char *px_s3_etag(px_request *request, const char *etag); /* quoted */
+void px_s3_checksum_headers(px_request *request, const char **headers, int *count);
+extern const char *const px_checksum_names[PX_HASH_COUNT];     /* "crc32"; NULL if S3 has none */
+
+#endif
