@@ -8,7 +8,7 @@
 #include "sandbox/sandbox.h"
 
 static const px_command *const commands[] = {
-    &px_command_resize, &px_command_records, &px_command_logs,  &px_command_replay,
+    &px_command_resize, &px_command_serve,   &px_command_records, &px_command_logs,  &px_command_replay,
     &px_command_explain, &px_command_check,  &px_command_keys,
 };
 
