@@ -65,18 +65,9 @@ def client_of(ready, key=None, secret=None):
                         config=botocore.config.Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
 
 
-def has_serve():
-    return "\n  serve " in subprocess.run([PIXMILL, "--help"], capture_output=True, text=True).stdout
-
-
-needs_serve = pytest.mark.skipif(not has_serve(), reason="this program was built without serve")
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A service that has done one picture, failed at another, and met what is no picture."""
-    if not has_serve():
-        pytest.skip("this program was built without serve")
     folder = tmp_path_factory.mktemp("running")
     process = subprocess.Popen([PIXMILL, "serve", "--ephemeral"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                text=True, cwd=folder)
@@ -94,14 +85,12 @@ def running(tmp_path_factory):
 
 # ---- serve refuses ----
 
-@needs_serve
 def test_refuses_to_listen_beyond_this_machine(tmp_path):
     line = refused("serve", "--listen", "0.0.0.0:0", "--data", tmp_path / "d", code=2)
     assert "--behind-proxy" in line and "--allow-plain-http" in line and "HTTP" in line
     assert not (tmp_path / "d").exists()
 
 
-@needs_serve
 def test_says_that_the_port_is_taken(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -111,13 +100,11 @@ def test_says_that_the_port_is_taken(tmp_path):
         assert address in done.stderr.splitlines()[-1]
 
 
-@needs_serve
 def test_says_that_the_folder_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     assert str(tmp_path / "file") in refused("serve", "--listen", "127.0.0.1:0", "--data", tmp_path / "file" / "d", code=1)
 
 
-@needs_serve
 def test_names_file_and_line_of_an_unknown_key(tmp_path):
     path = tmp_path / "pixmill.yaml"
     path.write_text("source: a\ndestination: b\nsauce: c\n")
@@ -126,7 +113,6 @@ def test_names_file_and_line_of_an_unknown_key(tmp_path):
         assert f"{path}:3" in line and "sauce" in line
 
 
-@needs_serve
 def test_refuses_half_a_key(tmp_path):
     line = refused("serve", "--listen", "127.0.0.1:0", "--data", tmp_path, code=2, PIXMILL_ACCESS_KEY_ID="x")
     assert "PIXMILL_SECRET_ACCESS_KEY" in line
@@ -134,6 +120,58 @@ def test_refuses_half_a_key(tmp_path):
 
 def test_refuses_a_second_server_of_a_folder(running):
     assert running["data"] in refused("serve", "--listen", "127.0.0.1:0", "--data", running["data"], code=1)
+
+
+def started(folder, **environment):
+    """serve in a folder of its own until it listens; gives the process and what it said to people."""
+    process = subprocess.Popen([PIXMILL, "serve", "--listen", "127.0.0.1:0", "--data", folder], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    listening = json.loads(process.stdout.readline())
+    assert listening["message"] == "listening"
+    said = ""
+    while "aws s3 ls" not in said:
+        said += process.stderr.readline()
+    return process, {"endpoint": "http://" + listening["address"], "region": "us-east-1"}, said
+
+
+def exported(said, name):
+    return said.split(name + "=")[1].split()[0]
+
+
+def test_shows_the_secret_at_the_first_start_only(tmp_path):
+    process, ready, said = started(tmp_path)
+    key, secret = exported(said, "AWS_ACCESS_KEY_ID"), exported(said, "AWS_SECRET_ACCESS_KEY")
+    assert exported(said, "AWS_ENDPOINT_URL") == ready["endpoint"]
+    assert len(client_of(ready, key, secret).list_buckets()["Buckets"]) == 2
+    process.terminate()
+    assert process.wait(35) == 0
+
+    process, ready, said = started(tmp_path)
+    assert key in said and secret not in said
+    assert len(client_of(ready, key, secret).list_buckets()["Buckets"]) == 2
+    process.send_signal(signal.SIGINT)
+    assert process.wait(35) == 0
+    assert secret not in "".join(path.read_text() for path in (tmp_path / "log").iterdir())
+
+
+def test_takes_the_key_of_the_environment(tmp_path):
+    process, ready, said = started(tmp_path, PIXMILL_ACCESS_KEY_ID="mine", PIXMILL_SECRET_ACCESS_KEY="my secret key")
+    assert client_of(ready, "mine", "my secret key").list_buckets()["Buckets"] and "my secret key" not in said
+    process.terminate()
+    assert process.wait(35) == 0
+
+
+def test_does_after_kill_9_what_was_acknowledged_before(tmp_path):
+    process, ready, said = started(tmp_path)
+    s3 = client_of(ready, exported(said, "AWS_ACCESS_KEY_ID"), exported(said, "AWS_SECRET_ACCESS_KEY"))
+    for i in range(10):
+        s3.put_object(Bucket="source-bucket", Key=f"{i}.png", Body=png(300, 300))
+    process.kill()
+    process.wait()
+    process, ready, said = started(tmp_path)
+    wait_for(lambda: len(records(tmp_path, "--status", "done")) == 10)
+    process.terminate()
+    assert process.wait(35) == 0
 
 
 # ---- records ----
