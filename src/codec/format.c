@@ -85,7 +85,7 @@ px_status px_decoder_open(const px_source *source, const px_limits *limits, px_d
     PX_TRY(px_source_read_at(source, 0, first, sizeof first, &count, err));
     px_format format = px_format_detect((px_bytes){ first, count });
     if (count == 0)
-        return px_fail(err, PX_TRUNCATED_IMAGE, "the source is empty");
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the source is empty");
     if (format == PX_FORMAT_COUNT)
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (jpeg, png)");
     return codecs[format].open_decoder(source, limits, ret, err);

@@ -122,7 +122,7 @@ static void every_colour_type_depth_and_interlacing_decodes(void **state)
     };
     static const int adam[7][4] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 }, { 0, 2, 2, 4 },
                                     { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
-    uint8_t palette[768], *back;
+    uint8_t palette[768], *back = NULL;
     for (int i = 0; i < 768; i++)
         palette[i] = (uint8_t)(i * 7);
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
@@ -144,7 +144,7 @@ static void every_colour_type_depth_and_interlacing_decodes(void **state)
                 if (type == 3)
                     chunk(&f, "PLTE", palette, (size_t)3 << depth);
                 uint8_t transparent[6] = { 0 };
-                for (int c = 0; c < channels && type != 3; c++) {
+                for (int c = 0; c < channels && type < 3; c++) {
                     transparent[2 * c] = (uint8_t)(stored(5, 5, c, depth) >> 8);
                     transparent[2 * c + 1] = (uint8_t)stored(5, 5, c, depth);
                 }
@@ -152,7 +152,7 @@ static void every_colour_type_depth_and_interlacing_decodes(void **state)
                     chunk(&f, "tRNS", transparent, type == 3 ? 2 : 2 * (size_t)channels);
                 image(&f, raw, count, 11);
 
-                px_header h;
+                px_header h = { 0 };
                 assert_int_equal(decode(f.data, f.count, &h, &back), PX_OK);
                 int out = px_channels(h.model, h.alpha);
                 assert_int_equal(out, (type == 3 ? 3 : channels) + key);
