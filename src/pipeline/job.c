@@ -32,6 +32,8 @@ struct run {
     px_sandbox_usage usage;
     int64_t start_us;
     bool settled;
+    bool failed;                 /* the picture did, not the call */
+    px_settlement settlement;    /* how the delivery is to end, as far as this job goes */
 };
 
 static void free_fds(struct run *run)
@@ -70,6 +72,8 @@ static px_status finish(struct run *run, px_record_status status, px_status erro
     record->trace_id = run->delivery->trace_id;
     px_settlement settlement = { .delivery = run->delivery, .verdict = verdict, .delay_ms = delay_ms, .status = error,
                                  .message = message, .image_id = run->image_id };
+    run->settlement = settlement;
+    run->settlement.message = px_arena_copy_text(run->arena, message); /* the caller's frame will be gone */
     int64_t start_us = px_monotonic_us();
     px_status finished = run->pipeline->table->finish(run->pipeline->table, record,
                                                       run->pipeline->queue ? &settlement : NULL, err);
@@ -85,6 +89,8 @@ static px_status settle(struct run *run, px_verdict verdict, int64_t delay_ms, p
     px_settlement settlement = { .delivery = run->delivery, .verdict = verdict, .delay_ms = delay_ms, .status = status,
                                  .message = message, .image_id = run->image_id ? run->image_id : "" };
     run->settled = true;
+    run->settlement = settlement;
+    run->settlement.message = px_arena_copy_text(run->arena, message); /* the caller's frame will be gone */
     return run->pipeline->queue ? run->pipeline->queue->settle(run->pipeline->queue, &settlement, err) : PX_OK;
 }
 
@@ -105,6 +111,7 @@ static int64_t backoff_ms(int attempts)
 static px_status fail_run(struct run *run, px_status status, const px_error *why, px_error *err)
 {
     run->pipeline->store->abandon(run->pipeline->store, run->image_id);
+    run->failed = true;
     px_log_write(run->pipeline->log, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR,
                  run->request_id, "not processed",
                  json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id, "code", px_status_code(status), "reason", why->message,
@@ -349,7 +356,8 @@ static px_status claim(struct run *run, px_error *err)
     return status;
 }
 
-static bool is_gone(px_status status) { return status == PX_NO_SUCH_KEY || status == PX_NO_SUCH_BUCKET; }
+/* Only the object itself: a missing bucket is a mistake in the configuration, no reason to remove outputs. */
+static bool is_gone(px_status status) { return status == PX_NO_SUCH_KEY; }
 
 static px_status run_job(struct run *run, px_error *err)
 {
@@ -407,7 +415,7 @@ static void log_report(const struct run *run, px_status status)
              run->request_id, run->request_id, ms, billed, memory, peak);
     px_log_object(run->pipeline->log, PX_INFO,
                   json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:f, s:I, s:I, s:I}}}", "time", time, "type", "platform.report", "record",
-                            "requestId", run->request_id, "status", status == PX_OK ? "success" : "error", "metrics",
+                            "requestId", run->request_id, "status", status == PX_OK && !run->failed ? "success" : "error", "metrics",
                             "durationMs", ms, "billedDurationMs", (json_int_t)billed, "memorySizeMB", (json_int_t)memory,
                             "maxMemoryUsedMB", (json_int_t)peak), text);
 }
@@ -425,7 +433,7 @@ static void make_request_id(char text[37])
 }
 
 static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id,
-                            px_arena *arena, px_error *err)
+                            px_arena *arena, px_settlement *ret_settlement, px_error *err)
 {
     struct run run = { .pipeline = pipeline, .delivery = delivery, .job = job, .arena = arena, .request_id = request_id,
                        .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us() };
@@ -441,8 +449,29 @@ static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, 
     } else
         status = run_job(&run, err);
     log_report(&run, status);
+    *ret_settlement = run.settlement;
     free_fds(&run);
     return status;
+}
+
+/* Several jobs share one delivery, which ends once, by the worst of them: another try if any wants one (those that are done
+ * find themselves done then), a dead letter if any is hopeless. */
+static px_status handle_batch(px_pipeline *pipeline, const px_delivery *delivery, const px_job *jobs, int count,
+                              const char *request_id, px_arena *arena, px_error *err)
+{
+    static const int rank[] = { [PX_ACKNOWLEDGE] = 0, [PX_DEAD] = 1, [PX_RETRY] = 2 };
+    px_settlement worst = { .delivery = delivery, .verdict = PX_ACKNOWLEDGE, .message = "", .image_id = "" };
+    px_pipeline unsettled = *pipeline;
+    unsettled.queue = NULL;
+    for (int i = 0; i < count; i++) {
+        px_settlement settlement = { .verdict = PX_ACKNOWLEDGE };
+        PX_TRY(handle_job(&unsettled, delivery, &jobs[i], request_id, arena, &settlement, err));
+        if (rank[settlement.verdict] > rank[worst.verdict])
+            worst = settlement;
+    }
+    if (!worst.message)
+        worst.message = "";
+    return pipeline->queue ? pipeline->queue->settle(pipeline->queue, &worst, err) : PX_OK;
 }
 
 px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery, px_error *err)
@@ -460,10 +489,9 @@ px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery,
         px_settlement settlement = { .delivery = delivery, .verdict = PX_DEAD, .status = status, .message = why.message, .image_id = "" };
         return pipeline->queue ? pipeline->queue->settle(pipeline->queue, &settlement, err) : px_fail(err, status, "%s", why.message);
     }
-    /* Only the last job of a delivery settles it; the others come again with it, and find themselves done. */
-    px_pipeline unsettled = *pipeline;
-    unsettled.queue = NULL;
-    for (int i = 0; i < count; i++)
-        PX_TRY(handle_job(i + 1 < count ? &unsettled : pipeline, delivery, &jobs[i], request_id, &arena, err));
-    return PX_OK;
+    if (count == 1) {
+        px_settlement settlement;
+        return handle_job(pipeline, delivery, &jobs[0], request_id, &arena, &settlement, err);
+    }
+    return handle_batch(pipeline, delivery, jobs, count, request_id, &arena, err);
 }
