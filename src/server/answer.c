@@ -37,8 +37,11 @@ void px_xml_escape(px_buffer *buffer, const char *text)
         case '<': px_buffer_text(buffer, "&lt;"); break;
         case '>': px_buffer_text(buffer, "&gt;"); break;
         case '"': px_buffer_text(buffer, "&quot;"); break;
-        case '\r': px_buffer_text(buffer, "&#13;"); break;
-        default: px_buffer_push(buffer, text, 1);
+        default:
+            if ((unsigned char)*text < ' ') /* not XML 1.0, but as S3 has it; encoding-type=url avoids it */
+                px_buffer_format(buffer, "&#%d;", *text);
+            else
+                px_buffer_push(buffer, text, 1);
         }
     }
 }
@@ -55,6 +58,8 @@ void px_answer_response(px_request *request, int http, struct MHD_Response *resp
     if (!response)
         return;
     MHD_add_response_header(response, "Server", "pixmill");
+    if (request->last)
+        MHD_add_response_header(response, "Connection", "close");
     MHD_add_response_header(response, "x-amz-request-id", request->id);
     MHD_add_response_header(response, "x-amz-id-2", request->id);
     MHD_queue_response(request->connection, (unsigned)http, response);
@@ -111,6 +116,7 @@ void px_wait(px_request *request, px_handler *respond)
 {
     request->respond = respond;
     request->waits = true;
+    atomic_fetch_add(&request->server->waiting, 1);
     MHD_suspend_connection(request->connection);
 }
 
@@ -125,6 +131,8 @@ void px_wake(void *context, px_status status, const px_error *err, const px_obje
         request->object.etag = px_arena_copy_text(&request->arena, object->etag ? object->etag : "");
         request->object.version_id = "";
     }
+    px_server *server = request->server; /* the request may be over as soon as it is resumed */
     request->waits = false;
     MHD_resume_connection(request->connection);
+    atomic_fetch_sub(&server->waiting, 1);
 }

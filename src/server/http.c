@@ -16,6 +16,8 @@
 
 enum { ARENA_BYTES = 32 << 20, CONNECTIONS = 2000, IDLE_SECONDS = 30, STACK_BYTES = 256 << 10 };
 
+static const uint64_t OBJECT_BYTES = 5ull << 30; /* S3's limit of one PUT */
+
 const char *const px_checksum_names[PX_HASH_COUNT] = {
     [PX_HASH_SHA1] = "sha1", [PX_HASH_SHA256] = "sha256", [PX_HASH_CRC32] = "crc32", [PX_HASH_CRC32C] = "crc32c",
     [PX_HASH_CRC64NVME] = "crc64nvme",
@@ -41,17 +43,23 @@ static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, cons
     return MHD_YES;
 }
 
+/* Where a request ends is in doubt, so nothing may follow it on this connection. */
+static bool refuse_head(px_request *request, const char *message)
+{
+    request->last = true;
+    px_answer_error(request, 400, "InvalidRequest", message);
+    return false;
+}
+
 static bool judge_head(px_request *request)
 {
     struct head_count count = { 0 };
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &count);
     if (count.fields > PX_HEADERS_MAX || count.bytes > PX_HEAD_BYTES) {
-        px_answer_error(request, 431, "RequestHeaderSectionTooLarge", "The request's head has too many or too long fields");
-        return false;
+        return refuse_head(request, "The request's head has too many or too long fields");
     }
     if (count.hosts != 1 || count.lengths > 1 || (count.lengths && count.coded)) {
-        px_answer_error(request, 400, "InvalidRequest", "The request's head is ambiguous: one Host, and one of Content-Length and Transfer-Encoding");
-        return false;
+        return refuse_head(request, "The request's head is ambiguous: one Host, and one of Content-Length and Transfer-Encoding");
     }
     request->expects_body = count.lengths || count.coded;
     return true;
@@ -92,6 +100,8 @@ static px_status take_payload(void *context, const char *data, size_t count, px_
         px_hash_push(&request->sha256, data, count);
     if (request->checksum_runs)
         px_hash_push(&request->checksum_hash, data, count);
+    if (request->upload && request->decoded_bytes > OBJECT_BYTES)
+        return px_fail(err, PX_TOO_MANY_BYTES, "an object that is put at once has at most 5 GiB");
     if (request->upload)
         return px_upload_push(request->upload, data, count, err);
     if (request->text.count + count > PX_XML_BODY)
@@ -258,6 +268,18 @@ bool px_s3_body_ok(px_request *request)
 
 /* ---- what is ours, under /_/ ---- */
 
+/* From this machine, and not through a proxy on it. */
+static bool is_local_peer(px_request *request)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || px_request_header(request, "X-Forwarded-For") || px_request_header(request, "Forwarded"))
+        return false;
+    if (info->client_addr->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr.s_addr) >> 24 == 127;
+    const struct sockaddr_in6 *v6 = (const void *)info->client_addr;
+    return info->client_addr->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
 static void answer_own(px_request *request)
 {
     px_buffer body = { 0 };
@@ -290,7 +312,11 @@ static enum MHD_Result begin(px_request *request)
         return request->responded ? MHD_YES : MHD_NO;
     if (strncmp(request->path, "/_/", 3) == 0 || strcmp(request->path, "/_") == 0) {
         request->handler = answer_own;
+        bool open = strcmp(request->path, "/_/metrics") != 0 || is_local_peer(request);
+        if (!open && !px_gate(request))
+            return MHD_YES;
         request->payload = "UNSIGNED-PAYLOAD";
+        request->decoded_length = UINT64_MAX;
         return MHD_YES;
     }
     if (px_gate(request) && px_s3_route(request))
@@ -303,6 +329,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
     (void)context, (void)url, (void)version;
     px_request *request = *state;
+    if (!request)
+        return MHD_NO;
     request->connection = connection;
     request->method = method;
     if (!request->began)
@@ -330,10 +358,16 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 /* Called with the raw target before anything else: this is where a request begins. */
 static void *target_came(void *context, const char *target, struct MHD_Connection *connection)
 {
+    px_server *server = context;
     px_request *request = calloc(1, sizeof *request);
-    if (!request || px_arena_open(ARENA_BYTES, &request->arena, NULL) != PX_OK || !(request->raw = strdup(target)))
-        abort(); /* out of memory for 2 kB: the supervisor starts us again, and nothing acknowledged is lost */
-    request->server = context;
+    if (!request || px_arena_open(ARENA_BYTES, &request->arena, NULL) != PX_OK || !(request->raw = strdup(target))) {
+        if (request)
+            px_arena_close(&request->arena);
+        free(request);
+        return NULL; /* no memory: `handle` hangs up */
+    }
+    atomic_fetch_add(&server->running, 1);
+    request->server = server;
     request->connection = connection;
     request->method = "";
     request->checksum = -1;
@@ -345,7 +379,7 @@ static void *target_came(void *context, const char *target, struct MHD_Connectio
 
 static void completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
 {
-    (void)context, (void)connection, (void)code;
+    (void)connection, (void)code;
     px_request *request = *state;
     if (!request)
         return;
@@ -358,6 +392,7 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
     free(request->raw);
     free(request);
     *state = NULL;
+    atomic_fetch_sub(&((px_server *)context)->running, 1);
 }
 
 static size_t leave_raw(void *context, struct MHD_Connection *connection, char *text)
@@ -477,12 +512,10 @@ void px_server_close(px_server *server, int drain_ms)
     int fd = MHD_quiesce_daemon(server->daemon);
     if (fd >= 0)
         close(fd);
-    for (int waited = 0; waited < drain_ms; waited += 20) {
-        const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-        if (!info || info->num_connections == 0 || waited >= 1000) /* what is idle stays open; a second is enough for the rest */
-            break;
-        usleep(20000);
-    }
+    for (int waited = 0; waited < drain_ms && atomic_load(&server->running) > 0; waited += 10)
+        usleep(10000);
+    while (atomic_load(&server->waiting) > 0) /* the writer still has to tell them; the library may not stop before */
+        usleep(1000);
     MHD_stop_daemon(server->daemon);
     free(server);
 }

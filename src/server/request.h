@@ -2,6 +2,8 @@
 #ifndef PX_SERVER_REQUEST_H
 #define PX_SERVER_REQUEST_H
 
+#include <stdatomic.h>
+
 #include <microhttpd.h>
 
 #include "base/buffer.h"
@@ -19,6 +21,7 @@ struct px_server {
     px_local *local;
     px_log *log;
     char address[128], region[64];
+    atomic_int running, waiting; /* requests; those of them that are suspended */
 };
 
 /* An answer that is an error of S3's. */
@@ -40,9 +43,11 @@ typedef struct px_request {
     px_query queries[PX_QUERIES_MAX];
     int query_count;
     char id[17];                    /* x-amz-request-id */
+    bool last;                      /* the connection ends with this answer */
     bool began, responded, waits;   /* waits: suspended until a done callback */
     px_handler *handler;            /* runs when the body is there */
     px_handler *respond;            /* runs after `waits` */
+    void *work;                     /* arena: what a handler left for `respond` */
 
     /* the body */
     bool takes_upload, takes_text, expects_body;

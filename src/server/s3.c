@@ -1,6 +1,7 @@
 /* The S3 dialect: buckets and objects ("Amazon S3 API Reference"). One table of routes: method, where, and the query name
  * that singles a row out; the first row that fits is taken. */
 #include <expat.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,7 +386,8 @@ struct deletion {
     px_request *request;
     const char **keys;
     px_status *results;
-    int count, next, depth;
+    int count, depth;
+    atomic_int waiting; /* keys whose callback is still to come */
     bool quiet, in_key, in_quiet, too_many, refused;
     px_buffer text;
 };
@@ -465,33 +467,30 @@ static void answer_deletion(px_request *request, struct deletion *deletion)
     answer_xml(request, &body);
 }
 
-/* The deletion lies in front of the request's object while it runs, one key after the other by the writer's callback. */
 static void respond_deletion(px_request *request)
 {
-    answer_deletion(request, (struct deletion *)(uintptr_t)request->object.meta);
+    struct deletion *deletion = request->work;
+    bool no_bucket = deletion->results[0] == PX_NO_SUCH_BUCKET;
+    if (no_bucket)
+        px_answer_error(request, 404, "NoSuchBucket", px_status_meaning(PX_NO_SUCH_BUCKET));
+    else
+        answer_deletion(request, deletion);
 }
 
-static void deleted_one(void *context, px_status status, const px_error *err, const px_object *object);
-
-static void delete_next(struct deletion *deletion)
-{
-    px_request *request = deletion->request;
-    px_local_delete(request->server->local, request->bucket, deletion->keys[deletion->next], (px_condition){ 0 }, deleted_one, deletion);
-}
+/* One key of a deletion, for its callback. */
+struct deleted {
+    struct deletion *deletion;
+    int index;
+};
 
 static void deleted_one(void *context, px_status status, const px_error *err, const px_object *object)
 {
-    (void)object;
-    struct deletion *deletion = context;
-    px_request *request = deletion->request;
-    deletion->results[deletion->next++] = status;
-    if (status == PX_NO_SUCH_BUCKET) {
-        request->respond = respond_delete;
-        px_wake(request, status, err, NULL);
-    } else if (deletion->next == deletion->count)
-        px_wake(request, PX_OK, NULL, NULL);
-    else
-        delete_next(deletion);
+    (void)err, (void)object;
+    struct deleted *deleted = context;
+    struct deletion *deletion = deleted->deletion;
+    deletion->results[deleted->index] = status;
+    if (atomic_fetch_sub(&deletion->waiting, 1) == 1)
+        px_wake(deletion->request, PX_OK, NULL, NULL);
 }
 
 static void delete_objects(px_request *request)
@@ -506,9 +505,21 @@ static void delete_objects(px_request *request)
         px_answer_error(request, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate: a Delete with 1 to 1000 keys is wanted");
         return;
     }
-    request->object.meta = (const px_meta *)(uintptr_t)deletion;
+    int count = deletion->count; /* the last callback may end the request while we are still here */
+    struct deleted *each = px_new(&request->arena, struct deleted, (size_t)count);
+    if (!each) {
+        px_answer_error(request, 503, "SlowDown", "No memory for so many keys");
+        return;
+    }
+    px_local *local = request->server->local;
+    const char *bucket = request->bucket;
+    request->work = deletion;
+    atomic_init(&deletion->waiting, count);
     px_wait(request, respond_deletion);
-    delete_next(deletion);
+    for (int i = 0; i < count; i++) { /* all at once: the writer commits them together */
+        each[i] = (struct deleted){ deletion, i };
+        px_local_delete(local, bucket, deletion->keys[i], (px_condition){ 0 }, deleted_one, &each[i]);
+    }
 }
 
 /* ---- reading objects ---- */
@@ -534,8 +545,8 @@ static int judge_conditions(px_request *request, const px_object *object)
 /* "bytes=0-99", "bytes=-5", "bytes=7-": 0 for no range (also one that is not understood), 1 for one, -1 for one outside. */
 static int read_range(const char *text, uint64_t bytes, uint64_t *first, uint64_t *count)
 {
-    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
-        return 0;
+    if (!text || strncmp(text, "bytes=", 6) != 0 || strspn(text + 6, "0123456789-") != strlen(text + 6))
+        return 0; /* also several ranges: S3 answers with the whole object */
     const char *dash = strchr(text + 6, '-');
     char *end;
     if (!dash || (dash == text + 6 && !dash[1]))
@@ -667,13 +678,6 @@ static const struct route {
     { "POST", OBJECT, "uploads", NULL, px_multipart_create, 0 },
     { "POST", OBJECT, "uploadId", NULL, px_multipart_complete, XML },
     { "DELETE", OBJECT, "uploadId", NULL, px_multipart_abort, 0 },
-    { NULL, BUCKET, "acl", NULL, not_implemented, XML },         { NULL, OBJECT, "acl", NULL, not_implemented, XML },
-    { NULL, BUCKET, "policy", NULL, not_implemented, XML },      { NULL, OBJECT, "tagging", NULL, not_implemented, XML },
-    { NULL, BUCKET, "tagging", NULL, not_implemented, XML },     { NULL, BUCKET, "cors", NULL, not_implemented, XML },
-    { NULL, BUCKET, "lifecycle", NULL, not_implemented, XML },   { NULL, BUCKET, "notification", NULL, not_implemented, XML },
-    { NULL, BUCKET, "versions", NULL, not_implemented, XML },    { NULL, BUCKET, "versioning", NULL, not_implemented, XML },
-    { NULL, BUCKET, "encryption", NULL, not_implemented, XML },  { NULL, BUCKET, "object-lock", NULL, not_implemented, XML },
-    { NULL, OBJECT, "attributes", NULL, not_implemented, XML },  { NULL, OBJECT, "retention", NULL, not_implemented, XML },
     { "HEAD", BUCKET, NULL, NULL, head_bucket, 0 },
     { "GET", BUCKET, NULL, NULL, list_objects, 0 },
     { "PUT", BUCKET, NULL, NULL, create_bucket, XML },
@@ -688,6 +692,24 @@ static const struct route {
     { NULL, OBJECT, NULL, NULL, method_not_allowed, XML },
 };
 
+/* S3's other sub-resources. Without this list `DELETE /bucket?website` would delete the bucket. */
+static const char *const foreign[] = {
+    "accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory", "legal-hold",
+    "lifecycle", "logging", "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy",
+    "policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
+    "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
+};
+
+/* A sub-resource that none of the rows for it names. */
+static bool is_foreign(px_request *request)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (px_request_query(request, foreign[i]))
+            return true;
+    const char *version = px_request_query(request, "versionId");
+    return version && *version && strcmp(version, "null") != 0;
+}
+
 bool px_s3_route(px_request *request)
 {
     enum place place = !*request->bucket ? SERVICE : *request->key ? OBJECT : BUCKET;
@@ -695,12 +717,16 @@ bool px_s3_route(px_request *request)
         if (route->place != place || (route->method && strcmp(route->method, request->method) != 0) ||
             (route->query && !px_request_query(request, route->query)) || (route->header && !px_request_header(request, route->header)))
             continue;
+        if (!route->query && is_foreign(request)) {
+            not_implemented(request);
+            return false;
+        }
         request->handler = route->handler;
         request->takes_upload = route->body == UPLOAD;
         if (route->body == UPLOAD && !request->expects_body) {
             px_answer_error(request, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
             return false;
         }
-        return true;
+        return route->body != UPLOAD || has_bucket(request); /* said before the bytes are sent, not after */
     }
 }
