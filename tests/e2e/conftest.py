@@ -52,3 +52,11 @@ def service():
     service = Service()
     yield service
     service.close()
+
+
+@pytest.fixture
+def own_service():
+    """One that no other test uses."""
+    service = Service()
+    yield service
+    service.close()
