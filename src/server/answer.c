@@ -62,9 +62,14 @@ void px_answer_response(px_request *request, int http, struct MHD_Response *resp
         MHD_add_response_header(response, "Connection", "close");
     MHD_add_response_header(response, "x-amz-request-id", request->id);
     MHD_add_response_header(response, "x-amz-id-2", request->id);
+    request->responded = true;
+    if (request->holds) {
+        request->held = response;
+        request->held_http = http;
+        return;
+    }
     MHD_queue_response(request->connection, (unsigned)http, response);
     MHD_destroy_response(response);
-    request->responded = true;
 }
 
 void px_answer(px_request *request, int http, const char *type, px_buffer *body, const char *const *headers, int header_count)

@@ -14,7 +14,7 @@
 
 #include "server/request.h"
 
-enum { ARENA_BYTES = 32 << 20, CONNECTIONS = 2000, IDLE_SECONDS = 30, STACK_BYTES = 256 << 10 };
+enum { ARENA_BYTES = 32 << 20, CONNECTIONS = 2000, IDLE_SECONDS = 30, STACK_BYTES = 256 << 10, THROWN_BYTES = 64 << 20 };
 
 static const uint64_t OBJECT_BYTES = 5ull << 30; /* S3's limit of one PUT */
 
@@ -305,23 +305,37 @@ static void answer_own(px_request *request)
 
 /* ---- libmicrohttpd's calls ---- */
 
-static enum MHD_Result begin(px_request *request)
+/* Target, gate and route. False if there is no memory even for an answer. */
+static bool begin_route(px_request *request)
 {
-    request->began = true;
-    if (!judge_head(request) || !read_target(request))
-        return request->responded ? MHD_YES : MHD_NO;
+    if (!read_target(request))
+        return request->responded;
     if (strncmp(request->path, "/_/", 3) == 0 || strcmp(request->path, "/_") == 0) {
         request->handler = answer_own;
         bool open = strcmp(request->path, "/_/metrics") != 0 || is_local_peer(request);
         if (!open && !px_gate(request))
-            return MHD_YES;
+            return true;
         request->payload = "UNSIGNED-PAYLOAD";
         request->decoded_length = UINT64_MAX;
-        return MHD_YES;
+        return true;
     }
     if (px_gate(request) && px_s3_route(request))
         prepare_body(request);
-    return MHD_YES;
+    return true;
+}
+
+/* A client that sends its whole body before it reads would lose an early answer when the connection closes on it: so
+ * unless it waits for 100-continue, the answer waits for the body's end. */
+static enum MHD_Result begin(px_request *request)
+{
+    request->began = true;
+    if (!judge_head(request))
+        return request->responded ? MHD_YES : MHD_NO;
+    const char *length = px_request_header(request, "Content-Length");
+    request->holds = request->expects_body && !px_request_header(request, "Expect") && (!length || strtoull(length, NULL, 10) <= THROWN_BYTES);
+    bool good = begin_route(request);
+    request->holds = false;
+    return good || request->responded ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
@@ -338,8 +352,16 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     if (*count > 0) {
         if (!request->responded)
             push_body(request, data, *count);
+        bool wasted = request->responded || request->body_status != PX_OK;
+        request->thrown_bytes += wasted ? *count : 0;
         *count = 0;
-        return MHD_YES;
+        return request->thrown_bytes <= THROWN_BYTES ? MHD_YES : MHD_NO;
+    }
+    if (request->held) {
+        enum MHD_Result queued = MHD_queue_response(connection, (unsigned)request->held_http, request->held);
+        MHD_destroy_response(request->held);
+        request->held = NULL;
+        return queued;
     }
     if (request->responded || request->waits)
         return MHD_YES;
@@ -384,6 +406,8 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
     if (!request)
         return;
     px_upload_abandon(request->upload);
+    if (request->held)
+        MHD_destroy_response(request->held);
     px_buffer_done(&request->text);
     px_chunked_done(&request->chunked);
     px_hash_done(&request->sha256);

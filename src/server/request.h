@@ -44,6 +44,10 @@ typedef struct px_request {
     int query_count;
     char id[17];                    /* x-amz-request-id */
     bool last;                      /* the connection ends with this answer */
+    bool holds;                     /* an answer has to wait until the body was read and thrown away */
+    struct MHD_Response *held;      /* owned: that answer */
+    int held_http;
+    uint64_t thrown_bytes;
     bool began, responded, waits;   /* waits: suspended until a done callback */
     px_handler *handler;            /* runs when the body is there */
     px_handler *respond;            /* runs after `waits` */
@@ -95,6 +99,7 @@ void px_wake(void *request, px_status status, const px_error *err, const px_obje
 bool px_s3_route(px_request *request);
 void px_multipart_create(px_request *request);
 void px_multipart_put(px_request *request);
+void px_multipart_copy(px_request *request);
 void px_multipart_complete(px_request *request);
 void px_multipart_abort(px_request *request);
 void px_multipart_parts(px_request *request);
@@ -103,6 +108,8 @@ void px_multipart_list(px_request *request);
 /* Fills head from the request's headers (content_*, x-amz-meta-*). False when it has answered with an error. */
 bool px_s3_head(px_request *request, px_object *head);
 px_condition px_s3_condition(px_request *request);
+/* The object that x-amz-copy-source names, its conditions judged. False when it has answered with an error. */
+bool px_s3_copy_source(px_request *request, px_object *ret);
 bool px_s3_body_ok(px_request *request); /* false when it has answered with the body's failure */
 const char *px_s3_etag(px_request *request, const char *etag); /* quoted */
 void px_s3_checksum_headers(px_request *request, const char **headers, int *count);

@@ -325,6 +325,35 @@ static void put_object(px_request *request)
     px_local_put(request->server->local, upload, &head, "ObjectCreated:Put", px_s3_condition(request), px_wake, request);
 }
 
+/* The preconditions of a read ("") or of a copy's source ("x-amz-copy-source-"), in S3's order: If-Match,
+ * If-Unmodified-Since, If-None-Match, If-Modified-Since (RFC 9110 section 13.2.2). 0: go on; 304 or 412. */
+static int judge_conditions(px_request *request, const char *prefix, const px_object *object)
+{
+    static const char *const names[] = { "If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since" };
+    const char *values[4];
+    char name[64];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "%s%s", prefix, names[i]);
+        values[i] = px_request_header(request, name);
+    }
+    const char *match = unquoted(request, values[0]), *none = unquoted(request, values[2]);
+    int64_t when, second_ms = object->modified_ms / 1000 * 1000;
+    if (match && strcmp(match, "*") != 0 && strcmp(match, object->etag) != 0)
+        return 412;
+    if (!match && values[1] && px_http_time_parse(values[1], &when) && second_ms > when)
+        return 412;
+    if (none && (strcmp(none, "*") == 0 || strcmp(none, object->etag) == 0))
+        return 304;
+    if (!none && values[3] && px_http_time_parse(values[3], &when) && second_ms <= when)
+        return 304;
+    return 0;
+}
+
+static void refuse_condition(px_request *request)
+{
+    px_answer_error(request, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+}
+
 static void respond_copy(px_request *request)
 {
     if (request->status != PX_OK) {
@@ -341,27 +370,42 @@ static void respond_copy(px_request *request)
     answer_xml(request, &body);
 }
 
-static void copy_object(px_request *request)
+bool px_s3_copy_source(px_request *request, px_object *ret)
 {
-    const char *from = px_request_header(request, "x-amz-copy-source"), *directive = px_request_header(request, "x-amz-metadata-directive");
-    bool replace = directive && strcasecmp(directive, "REPLACE") == 0;
+    const char *from = px_request_header(request, "x-amz-copy-source");
+    px_error err = { "" };
     char *path = px_uri_decode(&request->arena, (px_bytes){ (const uint8_t *)from, strcspn(from, "?") }, false);
     path = path && *path == '/' ? path + 1 : path;
     char *slash = path ? strchr(path, '/') : NULL;
-    px_object head;
     if (!slash || !slash[1]) {
         px_answer_error(request, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
-        return;
+        return false;
     }
     *slash = '\0';
-    if (!replace && strcmp(path, request->bucket) == 0 && strcmp(slash + 1, request->key) == 0) {
+    px_status status = px_local_head(request->server->local, path, slash + 1, &request->arena, ret, &err);
+    if (status != PX_OK) {
+        px_answer_status(request, status, &err);
+        return false;
+    }
+    if (judge_conditions(request, "x-amz-copy-source-", ret) == 0)
+        return true;
+    refuse_condition(request);
+    return false;
+}
+
+static void copy_object(px_request *request)
+{
+    const char *directive = px_request_header(request, "x-amz-metadata-directive");
+    bool replace = directive && strcasecmp(directive, "REPLACE") == 0;
+    px_object head, source;
+    if (!px_s3_copy_source(request, &source) || !px_s3_head(request, &head))
+        return;
+    if (!replace && strcmp(source.bucket, request->bucket) == 0 && strcmp(source.key, request->key) == 0) {
         px_answer_error(request, 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata");
         return;
     }
-    if (!px_s3_head(request, &head))
-        return;
     px_wait(request, respond_copy);
-    px_local_copy(request->server->local, path, slash + 1, &head, replace, px_s3_condition(request), px_wake, request);
+    px_local_copy(request->server->local, source.bucket, source.key, &head, replace, px_s3_condition(request), px_wake, request);
 }
 
 static void respond_delete(px_request *request)
@@ -524,24 +568,6 @@ static void delete_objects(px_request *request)
 
 /* ---- reading objects ---- */
 
-/* S3's order: If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since (RFC 9110 section 13.2.2). 0: go on. */
-static int judge_conditions(px_request *request, const px_object *object)
-{
-    const char *match = unquoted(request, px_request_header(request, "If-Match"));
-    const char *none = unquoted(request, px_request_header(request, "If-None-Match"));
-    const char *modified = px_request_header(request, "If-Modified-Since"), *unmodified = px_request_header(request, "If-Unmodified-Since");
-    int64_t when, second_ms = object->modified_ms / 1000 * 1000;
-    if (match && strcmp(match, "*") != 0 && strcmp(match, object->etag) != 0)
-        return 412;
-    if (!match && unmodified && px_http_time_parse(unmodified, &when) && second_ms > when)
-        return 412;
-    if (none && (strcmp(none, "*") == 0 || strcmp(none, object->etag) == 0))
-        return 304;
-    if (!none && modified && px_http_time_parse(modified, &when) && second_ms <= when)
-        return 304;
-    return 0;
-}
-
 /* "bytes=0-99", "bytes=-5", "bytes=7-": 0 for no range (also one that is not understood), 1 for one, -1 for one outside. */
 static int read_range(const char *text, uint64_t bytes, uint64_t *first, uint64_t *count)
 {
@@ -561,15 +587,16 @@ static int read_range(const char *text, uint64_t bytes, uint64_t *first, uint64_
         *first = bytes - *count;
         return 1;
     }
-    *first = strtoull(text + 6, &end, 10);
+    uint64_t from = strtoull(text + 6, &end, 10);
     if (end != dash)
         return 0;
     uint64_t last = dash[1] ? strtoull(dash + 1, &end, 10) : UINT64_MAX;
-    if ((dash[1] && *end) || last < *first)
+    if ((dash[1] && *end) || last < from)
         return 0;
-    if (*first >= bytes)
+    if (from >= bytes)
         return -1;
-    *count = (last < bytes - 1 ? last : bytes - 1) - *first + 1;
+    *first = from;
+    *count = (last < bytes - 1 ? last : bytes - 1) - from + 1;
     return 1;
 }
 
@@ -613,13 +640,15 @@ static void get_object(px_request *request)
         px_answer_status(request, status, &err);
         return;
     }
-    int http = judge_conditions(request, &object);
+    int http = judge_conditions(request, "", &object);
     uint64_t first = 0, count = object.bytes;
     int ranged = http ? 0 : read_range(px_request_header(request, "Range"), object.bytes, &first, &count);
     if (http == 412 || ranged < 0) {
         close(fd);
-        px_answer_error(request, http ? 412 : 416, http ? "PreconditionFailed" : "InvalidRange",
-                        http ? "At least one of the pre-conditions you specified did not hold" : "The requested range is not satisfiable");
+        if (http)
+            refuse_condition(request);
+        else
+            px_answer_error(request, 416, "InvalidRange", "The requested range is not satisfiable");
         return;
     }
     struct MHD_Response *response;
@@ -672,7 +701,7 @@ static const struct route {
     { "GET", BUCKET, "versioning", NULL, bucket_versioning, 0 },
     { "GET", BUCKET, "uploads", NULL, px_multipart_list, 0 },
     { "POST", BUCKET, "delete", NULL, delete_objects, XML },
-    { "PUT", OBJECT, "partNumber", "x-amz-copy-source", not_implemented, 0 },
+    { "PUT", OBJECT, "partNumber", "x-amz-copy-source", px_multipart_copy, 0 },
     { "PUT", OBJECT, "partNumber", NULL, px_multipart_put, UPLOAD },
     { "GET", OBJECT, "uploadId", NULL, px_multipart_parts, 0 },
     { "POST", OBJECT, "uploads", NULL, px_multipart_create, 0 },
