@@ -309,8 +309,9 @@ static px_status make_outputs(struct run *run, px_error *err)
 
 static void log_done(const struct run *run)
 {
-    json_t *fields = json_pack("{s:s, s:i, s:I, s:f}", "key", run->image_id, "outputs", (int)run->record.output_count,
-                               "cpuUs", (json_int_t)run->usage.cpu_us, "durationMs", since_ms(run->start_us));
+    json_t *fields = json_pack("{s:s, s:i, s:I, s:I, s:I, s:f}", "key", run->image_id, "outputs",
+                               (int)run->record.output_count, "engineUs", (json_int_t)run->report.cpu_us, "cpuUs",
+                               (json_int_t)run->usage.cpu_us, "peakBytes", (json_int_t)run->usage.peak_bytes, "durationMs", since_ms(run->start_us));
     if (fields && run->job->event_ms)
         json_object_set_new(fields, "sinceEventMs", json_integer(px_now_ms() - run->job->event_ms));
     px_log_write(run->pipeline->log, PX_INFO, run->request_id, "done", fields);
