@@ -21,7 +21,7 @@ static const struct {
 
 const char *px_request_header(px_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+    return px_mhd.lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 const char *px_request_query(px_request *request, const char *name)
@@ -29,47 +29,23 @@ const char *px_request_query(px_request *request, const char *name)
     return px_query_find(request->queries, request->query_count, name);
 }
 
-void px_xml_escape(px_buffer *buffer, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&': px_buffer_text(buffer, "&amp;"); break;
-        case '<': px_buffer_text(buffer, "&lt;"); break;
-        case '>': px_buffer_text(buffer, "&gt;"); break;
-        case '"': px_buffer_text(buffer, "&quot;"); break;
-        default:
-            if ((unsigned char)*text < ' ') /* not XML 1.0, but as S3 has it; encoding-type=url avoids it */
-                px_buffer_format(buffer, "&#%d;", *text);
-            else
-                px_buffer_push(buffer, text, 1);
-        }
-    }
-}
-
-void px_xml_text(px_buffer *buffer, const char *name, const char *text)
-{
-    px_buffer_format(buffer, "<%s>", name);
-    px_xml_escape(buffer, text);
-    px_buffer_format(buffer, "</%s>", name);
-}
-
 void px_answer_response(px_request *request, int http, struct MHD_Response *response)
 {
     if (!response)
         return;
-    MHD_add_response_header(response, "Server", "pixmill");
+    px_mhd.add_response_header(response, "Server", "pixmill");
     if (request->last)
-        MHD_add_response_header(response, "Connection", "close");
-    MHD_add_response_header(response, "x-amz-request-id", request->id);
-    MHD_add_response_header(response, "x-amz-id-2", request->id);
+        px_mhd.add_response_header(response, "Connection", "close");
+    px_mhd.add_response_header(response, "x-amz-request-id", request->id);
+    px_mhd.add_response_header(response, "x-amz-id-2", request->id);
     request->responded = true;
     if (request->holds) {
         request->held = response;
         request->held_http = http;
         return;
     }
-    MHD_queue_response(request->connection, (unsigned)http, response);
-    MHD_destroy_response(response);
+    px_mhd.queue_response(request->connection, (unsigned)http, response);
+    px_mhd.destroy_response(response);
 }
 
 void px_answer(px_request *request, int http, const char *type, px_buffer *body, const char *const *headers, int header_count)
@@ -78,15 +54,15 @@ void px_answer(px_request *request, int http, const char *type, px_buffer *body,
     if (body && body->failed)
         http = 500;
     if (body && body->count && !body->failed) {
-        response = MHD_create_response_from_buffer(body->count, body->data, MHD_RESPMEM_MUST_FREE);
+        response = px_mhd.create_response_from_buffer(body->count, body->data, MHD_RESPMEM_MUST_FREE);
         *body = (px_buffer){ 0 }; /* the response owns the bytes now */
     } else {
-        response = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+        response = px_mhd.create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
     }
     if (response && type)
-        MHD_add_response_header(response, "Content-Type", type);
+        px_mhd.add_response_header(response, "Content-Type", type);
     for (int i = 0; response && i + 1 < header_count; i += 2)
-        MHD_add_response_header(response, headers[i], headers[i + 1]);
+        px_mhd.add_response_header(response, headers[i], headers[i + 1]);
     px_answer_response(request, http, response);
 }
 
@@ -122,7 +98,7 @@ void px_wait(px_request *request, px_handler *respond)
     request->respond = respond;
     request->waits = true;
     atomic_fetch_add(&request->server->waiting, 1);
-    MHD_suspend_connection(request->connection);
+    px_mhd.suspend_connection(request->connection);
 }
 
 void px_wake(void *context, px_status status, const px_error *err, const px_object *object)
@@ -138,6 +114,6 @@ void px_wake(void *context, px_status status, const px_error *err, const px_obje
     }
     px_server *server = request->server; /* the request may be over as soon as it is resumed */
     request->waits = false;
-    MHD_resume_connection(request->connection);
+    px_mhd.resume_connection(request->connection);
     atomic_fetch_sub(&server->waiting, 1);
 }

@@ -135,6 +135,8 @@ static bool judge_time(px_request *request, const struct claim *claim)
 
 struct unsigned_search {
     const char *signed_headers;
+    const char *name; /* counted */
+    int count;
     bool found;
 };
 
@@ -156,21 +158,37 @@ static enum MHD_Result look_for_unsigned(void *context, enum MHD_ValueKind kind,
     return MHD_YES;
 }
 
+static enum MHD_Result count_name(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind, (void)value;
+    struct unsigned_search *search = context;
+    search->count += strcasecmp(name, search->name) == 0;
+    return MHD_YES;
+}
+
+/* A signed header that came twice: which of the two was signed could not be told. */
+static bool is_repeated(px_request *request, const char *name)
+{
+    struct unsigned_search search = { .name = name };
+    px_mhd.get_connection_values(request->connection, MHD_HEADER_KIND, count_name, &search);
+    return search.count > 1;
+}
+
 static bool judge_signature(px_request *request, struct claim *claim, const char *secret)
 {
     px_sigv4_header headers[64];
     int count = 0;
     if (!is_listed(claim->signed_headers, "host"))
         return refuse(request, 403, "AccessDenied", "The host header must be signed");
-    struct unsigned_search search = { claim->signed_headers, false };
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_for_unsigned, &search);
+    struct unsigned_search search = { .signed_headers = claim->signed_headers };
+    px_mhd.get_connection_values(request->connection, MHD_HEADER_KIND, look_for_unsigned, &search);
     if (search.found)
         return refuse(request, 403, "AccessDenied", "There were headers present in the request which were not signed");
     char *list = px_arena_copy_text(&request->arena, claim->signed_headers);
     for (char *save = NULL, *name = list ? strtok_r(list, ";", &save) : NULL; name; name = strtok_r(NULL, ";", &save)) {
         const char *value = px_request_header(request, name);
-        if (count == 64 || !value)
-            return refuse(request, 403, "AccessDenied", "A signed header is missing from the request");
+        if (count == 64 || !value || is_repeated(request, name))
+            return refuse(request, 403, "AccessDenied", "A signed header is missing from the request, or came twice");
         headers[count++] = (px_sigv4_header){ name, value };
     }
     px_sigv4_request signed_request = { request->method, request->path, request->queries, request->query_count, headers, count,

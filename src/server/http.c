@@ -54,7 +54,7 @@ static bool refuse_head(px_request *request, const char *message)
 static bool judge_head(px_request *request)
 {
     struct head_count count = { 0 };
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &count);
+    px_mhd.get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &count);
     if (count.fields > PX_HEADERS_MAX || count.bytes > PX_HEAD_BYTES) {
         return refuse_head(request, "The request's head has too many or too long fields");
     }
@@ -271,7 +271,7 @@ bool px_s3_body_ok(px_request *request)
 /* From this machine, and not through a proxy on it. */
 static bool is_local_peer(px_request *request)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info = px_mhd.get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || px_request_header(request, "X-Forwarded-For") || px_request_header(request, "Forwarded"))
         return false;
     if (info->client_addr->sa_family == AF_INET)
@@ -358,8 +358,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         return request->thrown_bytes <= THROWN_BYTES ? MHD_YES : MHD_NO;
     }
     if (request->held) {
-        enum MHD_Result queued = MHD_queue_response(connection, (unsigned)request->held_http, request->held);
-        MHD_destroy_response(request->held);
+        enum MHD_Result queued = px_mhd.queue_response(connection, (unsigned)request->held_http, request->held);
+        px_mhd.destroy_response(request->held);
         request->held = NULL;
         return queued;
     }
@@ -407,7 +407,7 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
         return;
     px_upload_abandon(request->upload);
     if (request->held)
-        MHD_destroy_response(request->held);
+        px_mhd.destroy_response(request->held);
     px_buffer_done(&request->text);
     px_chunked_done(&request->chunked);
     px_hash_done(&request->sha256);
@@ -496,6 +496,7 @@ static px_status open_socket(const char *listen_on, int *ret, px_error *err)
 
 px_status px_server_open(const px_server_options *options, px_local *local, px_log *log, px_server **ret, px_error *err)
 {
+    PX_TRY(px_mhd_load(err));
     px_server *server = calloc(1, sizeof *server);
     if (!server)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the server");
@@ -511,7 +512,7 @@ px_status px_server_open(const px_server_options *options, px_local *local, px_l
     name_address(server, fd);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = options->threads > 0 ? (unsigned)options->threads : cores > 1 ? (unsigned)cores : 2;
-    server->daemon = MHD_start_daemon(
+    server->daemon = px_mhd.start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
         MHD_OPTION_URI_LOG_CALLBACK, target_came, server, MHD_OPTION_NOTIFY_COMPLETED, completed, server,
@@ -533,13 +534,13 @@ void px_server_close(px_server *server, int drain_ms)
 {
     if (!server)
         return;
-    int fd = MHD_quiesce_daemon(server->daemon);
+    int fd = px_mhd.quiesce_daemon(server->daemon);
     if (fd >= 0)
         close(fd);
     for (int waited = 0; waited < drain_ms && atomic_load(&server->running) > 0; waited += 10)
         usleep(10000);
     while (atomic_load(&server->waiting) > 0) /* the writer still has to tell them; the library may not stop before */
         usleep(1000);
-    MHD_stop_daemon(server->daemon);
+    px_mhd.stop_daemon(server->daemon);
     free(server);
 }

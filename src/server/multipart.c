@@ -1,5 +1,4 @@
 /* Multipart uploads of the S3 dialect. The parts are the local store's; here is only the XML around them. */
-#include <expat.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +7,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "server/request.h"
-
-#define XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
-#define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 
 enum { PARTS_MAX = 10000 };
 
@@ -40,7 +36,7 @@ void px_multipart_create(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<InitiateMultipartUploadResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<InitiateMultipartUploadResult" PX_XMLNS ">");
     push_names(request, &body, id);
     px_buffer_text(&body, "</InitiateMultipartUploadResult>");
     px_answer(request, 200, "application/xml", &body, NULL, 0);
@@ -101,7 +97,7 @@ static void respond_copy(px_request *request)
     char time[PX_TIME_TEXT];
     px_time_format(request->object.modified_ms, time);
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<CopyPartResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<CopyPartResult" PX_XMLNS ">");
     px_xml_text(&body, "LastModified", time);
     px_xml_text(&body, "ETag", px_s3_etag(request, request->object.etag));
     px_buffer_text(&body, "</CopyPartResult>");
@@ -212,74 +208,38 @@ struct completion {
     px_request *request;
     px_part *parts;
     int count;
-    bool refused, has_number, has_etag;
-    px_buffer text;
+    px_part part; /* the one being read */
 };
 
-static void xml_start(void *context, const XML_Char *name, const XML_Char **attributes)
-{
-    (void)attributes;
-    struct completion *completion = context;
-    px_buffer_clear(&completion->text);
-    if (strcmp(name, "Part") != 0)
-        return;
-    completion->has_number = completion->has_etag = false;
-    if (completion->count == PARTS_MAX)
-        completion->refused = true;
-}
-
-static void xml_text(void *context, const XML_Char *text, int length)
+static bool read_element(void *context, const char *path, const char *text)
 {
     struct completion *completion = context;
-    if (completion->text.count + (size_t)length < 1024)
-        px_buffer_push(&completion->text, text, (size_t)length);
-}
-
-static void xml_end(void *context, const XML_Char *name)
-{
-    struct completion *completion = context;
-    const char *text = completion->text.data && completion->text.count ? completion->text.data : "";
-    if (completion->refused)
-        return;
-    px_part *part = &completion->parts[completion->count];
-    if (strcmp(name, "PartNumber") == 0) {
-        part->number = atoi(text);
-        completion->has_number = part->number >= 1 && part->number <= PARTS_MAX;
-    } else if (strcmp(name, "ETag") == 0) {
+    px_part *part = &completion->part;
+    if (strcmp(path, "CompleteMultipartUpload/Part/PartNumber") == 0) {
+        bool number = *text && strlen(text) <= 5 && strspn(text, "0123456789") == strlen(text);
+        part->number = number ? atoi(text) : 0;
+        return part->number >= 1 && part->number <= PARTS_MAX;
+    }
+    if (strcmp(path, "CompleteMultipartUpload/Part/ETag") == 0) {
         size_t length = strlen(text);
         bool quoted = length >= 2 && text[0] == '"' && text[length - 1] == '"';
         part->etag = px_arena_copy(&completion->request->arena, (px_bytes){ (const uint8_t *)text + quoted, length - 2 * (size_t)quoted });
-        completion->has_etag = part->etag != NULL;
-    } else if (strcmp(name, "Part") == 0) {
-        if (completion->has_number && completion->has_etag)
-            completion->count++;
-        else
-            completion->refused = true;
+        return part->etag != NULL;
     }
-    px_buffer_clear(&completion->text);
-}
-
-static void refuse_doctype(void *context, const XML_Char *name, const XML_Char *system, const XML_Char *public_id, int internal)
-{
-    (void)name, (void)system, (void)public_id, (void)internal;
-    ((struct completion *)context)->refused = true;
+    if (strcmp(path, "CompleteMultipartUpload/Part") != 0)
+        return true;
+    if (!part->number || !part->etag || completion->count == PARTS_MAX)
+        return false;
+    completion->parts[completion->count++] = *part;
+    *part = (px_part){ 0 };
+    return true;
 }
 
 static bool read_completion(struct completion *completion)
 {
-    const px_buffer *body = &completion->request->text;
-    completion->parts = px_new(&completion->request->arena, px_part, PARTS_MAX + 1);
-    XML_Parser parser = completion->parts ? XML_ParserCreate("UTF-8") : NULL;
-    if (!parser)
-        return false;
-    XML_SetUserData(parser, completion);
-    XML_SetElementHandler(parser, xml_start, xml_end);
-    XML_SetCharacterDataHandler(parser, xml_text);
-    XML_SetStartDoctypeDeclHandler(parser, refuse_doctype);
-    bool good = body->count > 0 && XML_Parse(parser, body->data, (int)body->count, 1) == XML_STATUS_OK;
-    XML_ParserFree(parser);
-    px_buffer_done(&completion->text);
-    return good && !completion->refused && completion->count > 0;
+    completion->parts = px_new(&completion->request->arena, px_part, PARTS_MAX);
+    return completion->parts &&
+           px_xml_read(px_buffer_bytes(&completion->request->text), read_element, completion, NULL) == PX_OK && completion->count > 0;
 }
 
 static void respond_complete(px_request *request)
@@ -294,7 +254,7 @@ static void respond_complete(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<CompleteMultipartUploadResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<CompleteMultipartUploadResult" PX_XMLNS ">");
     px_xml_text(&body, "Bucket", request->bucket);
     px_xml_text(&body, "Key", request->key);
     px_xml_text(&body, "ETag", px_s3_etag(request, request->object.etag));
@@ -350,7 +310,7 @@ void px_multipart_parts(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<ListPartsResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<ListPartsResult" PX_XMLNS ">");
     push_names(request, &body, upload_id(request));
     px_buffer_format(&body, "<PartNumberMarker>%d</PartNumberMarker><MaxParts>%d</MaxParts><IsTruncated>%s</IsTruncated>", after, max,
                      truncated ? "true" : "false");
@@ -382,7 +342,7 @@ void px_multipart_list(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<ListMultipartUploadsResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<ListMultipartUploadsResult" PX_XMLNS ">");
     px_xml_text(&body, "Bucket", request->bucket);
     px_buffer_text(&body, "<MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>");
     for (int i = 0; i < count; i++) {

@@ -4,15 +4,15 @@
 
 #include <stdatomic.h>
 
-#include <microhttpd.h>
-
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "base/hash.h"
 #include "base/sigv4.h"
 #include "local/local.h"
 #include "server/chunked.h"
+#include "server/mhd.h"
 #include "server/server.h"
+#include "server/xml.h"
 
 enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_QUERIES_MAX = 64, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
 
@@ -87,8 +87,6 @@ void px_answer(px_request *request, int http, const char *type, px_buffer *body,
 void px_answer_error(px_request *request, int http, const char *code, const char *message);
 void px_answer_status(px_request *request, px_status status, const px_error *err);
 void px_answer_response(px_request *request, int http, struct MHD_Response *response); /* takes it over */
-void px_xml_text(px_buffer *buffer, const char *name, const char *text); /* <name>escaped</name> */
-void px_xml_escape(px_buffer *buffer, const char *text);
 
 /* Suspends the request until px_wake; `respond` runs then. px_wake keeps what a done callback was told. */
 void px_wait(px_request *request, px_handler *respond);

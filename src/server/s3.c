@@ -1,6 +1,5 @@
 /* The S3 dialect: buckets and objects ("Amazon S3 API Reference"). One table of routes: method, where, and the query name
  * that singles a row out; the first row that fits is taken. */
-#include <expat.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +9,6 @@
 
 #include "base/clock.h"
 #include "server/request.h"
-
-#define XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
-#define XML_HEAD "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 
 static void answer_xml(px_request *request, px_buffer *body)
 {
@@ -76,7 +72,7 @@ bool px_s3_head(px_request *request, px_object *head)
 {
     struct meta_reader reader = { .request = request, .meta = px_new(&request->arena, px_meta, PX_HEADERS_MAX) };
     if (reader.meta)
-        MHD_get_connection_values(request->connection, MHD_HEADER_KIND, read_meta, &reader);
+        px_mhd.get_connection_values(request->connection, MHD_HEADER_KIND, read_meta, &reader);
     if (reader.bytes > PX_LIMIT_META_BYTES) {
         px_answer_error(request, 400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
         return false;
@@ -131,7 +127,7 @@ static void list_buckets(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<ListAllMyBucketsResult" XMLNS "><Owner><ID>pixmill</ID><DisplayName>pixmill</DisplayName></Owner><Buckets>");
+    px_buffer_text(&body, PX_XML_HEAD "<ListAllMyBucketsResult" PX_XMLNS "><Owner><ID>pixmill</ID><DisplayName>pixmill</DisplayName></Owner><Buckets>");
     for (int i = 0; i < count; i++) {
         char time[PX_TIME_TEXT];
         px_time_format(buckets[i].created_ms, time);
@@ -191,7 +187,7 @@ static void bucket_location(px_request *request)
     if (!has_bucket(request))
         return;
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<LocationConstraint" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<LocationConstraint" PX_XMLNS ">");
     if (strcmp(request->server->region, "us-east-1") != 0)
         px_xml_escape(&body, request->server->region);
     px_buffer_text(&body, "</LocationConstraint>");
@@ -203,7 +199,7 @@ static void bucket_versioning(px_request *request)
     if (!has_bucket(request))
         return;
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<VersioningConfiguration" XMLNS "/>");
+    px_buffer_text(&body, PX_XML_HEAD "<VersioningConfiguration" PX_XMLNS "/>");
     answer_xml(request, &body);
 }
 
@@ -253,7 +249,7 @@ static void list_objects(px_request *request)
         return;
     }
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<ListBucketResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<ListBucketResult" PX_XMLNS ">");
     px_xml_text(&body, "Name", request->bucket);
     push_key(&body, "Prefix", query.prefix, encoded);
     if (delimiter)
@@ -363,7 +359,7 @@ static void respond_copy(px_request *request)
     char time[PX_TIME_TEXT];
     px_time_format(request->object.modified_ms ? request->object.modified_ms : px_now_ms(), time);
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<CopyObjectResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<CopyObjectResult" PX_XMLNS ">");
     px_xml_text(&body, "LastModified", time);
     px_xml_text(&body, "ETag", px_s3_etag(request, request->object.etag));
     px_buffer_text(&body, "</CopyObjectResult>");
@@ -424,78 +420,39 @@ static void delete_object(px_request *request)
 
 /* ---- DeleteObjects ---- */
 
-enum { DELETE_MAX = 1000, DEPTH_MAX = 16 };
+enum { DELETE_MAX = 1000 };
 
 struct deletion {
     px_request *request;
     const char **keys;
     px_status *results;
-    int count, depth;
+    int count;
     atomic_int waiting; /* keys whose callback is still to come */
-    bool quiet, in_key, in_quiet, too_many, refused;
-    px_buffer text;
+    bool quiet;
 };
 
-static void xml_start(void *context, const XML_Char *name, const XML_Char **attributes)
-{
-    (void)attributes;
-    struct deletion *deletion = context;
-    if (++deletion->depth > DEPTH_MAX)
-        deletion->refused = true;
-    deletion->in_key = strcmp(name, "Key") == 0;
-    deletion->in_quiet = strcmp(name, "Quiet") == 0;
-    px_buffer_clear(&deletion->text);
-}
-
-static void xml_text(void *context, const XML_Char *text, int length)
+static bool read_element(void *context, const char *path, const char *text)
 {
     struct deletion *deletion = context;
-    if (deletion->in_key || deletion->in_quiet)
-        px_buffer_push(&deletion->text, text, (size_t)length);
-}
-
-static void xml_end(void *context, const XML_Char *name)
-{
-    (void)name;
-    struct deletion *deletion = context;
-    deletion->depth--;
-    if (deletion->in_key && deletion->count == DELETE_MAX)
-        deletion->too_many = true;
-    else if (deletion->in_key)
-        deletion->keys[deletion->count++] = px_arena_copy(&deletion->request->arena, px_buffer_bytes(&deletion->text));
-    else if (deletion->in_quiet)
-        deletion->quiet = deletion->text.data && strcmp(deletion->text.data, "true") == 0;
-    deletion->in_key = deletion->in_quiet = false;
-}
-
-static void refuse_doctype(void *context, const XML_Char *name, const XML_Char *system, const XML_Char *public_id, int internal)
-{
-    (void)name, (void)system, (void)public_id, (void)internal;
-    ((struct deletion *)context)->refused = true;
+    if (strcmp(path, "Delete/Quiet") == 0)
+        deletion->quiet = strcmp(text, "true") == 0;
+    if (strcmp(path, "Delete/Object/Key") != 0)
+        return true;
+    if (deletion->count == DELETE_MAX || !*text || strlen(text) > PX_LIMIT_KEY_BYTES)
+        return false;
+    deletion->keys[deletion->count] = px_arena_copy_text(&deletion->request->arena, text);
+    return deletion->keys[deletion->count++] != NULL;
 }
 
 static bool read_deletion(struct deletion *deletion)
 {
-    XML_Parser parser = XML_ParserCreate("UTF-8");
-    if (!parser)
-        return false;
-    XML_SetUserData(parser, deletion);
-    XML_SetElementHandler(parser, xml_start, xml_end);
-    XML_SetCharacterDataHandler(parser, xml_text);
-    XML_SetStartDoctypeDeclHandler(parser, refuse_doctype);
-    const px_buffer *body = &deletion->request->text;
-    bool good = body->count > 0 && XML_Parse(parser, body->data, (int)body->count, 1) == XML_STATUS_OK;
-    XML_ParserFree(parser);
-    px_buffer_done(&deletion->text);
-    for (int i = 0; i < deletion->count; i++)
-        good = good && deletion->keys[i] && *deletion->keys[i] && strlen(deletion->keys[i]) <= PX_LIMIT_KEY_BYTES;
-    return good && !deletion->refused && !deletion->too_many && deletion->count > 0;
+    return px_xml_read(px_buffer_bytes(&deletion->request->text), read_element, deletion, NULL) == PX_OK && deletion->count > 0;
 }
 
 static void answer_deletion(px_request *request, struct deletion *deletion)
 {
     px_buffer body = { 0 };
-    px_buffer_text(&body, XML_HEAD "<DeleteResult" XMLNS ">");
+    px_buffer_text(&body, PX_XML_HEAD "<DeleteResult" PX_XMLNS ">");
     for (int i = 0; i < deletion->count; i++) {
         if (deletion->results[i] == PX_OK && deletion->quiet)
             continue;
@@ -603,7 +560,7 @@ static int read_range(const char *text, uint64_t bytes, uint64_t *first, uint64_
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     if (value && *value)
-        MHD_add_response_header(response, name, value);
+        px_mhd.add_response_header(response, name, value);
 }
 
 static void add_object_headers(px_request *request, struct MHD_Response *response, const px_object *object)
@@ -654,10 +611,10 @@ static void get_object(px_request *request)
     struct MHD_Response *response;
     if (http == 304 || count == 0) {
         close(fd);
-        response = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+        response = px_mhd.create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
     } else {
         /* libmicrohttpd closes the descriptor; for HEAD it takes only the length from it. */
-        response = MHD_create_response_from_fd_at_offset64(count, fd, first);
+        response = px_mhd.create_response_from_fd_at_offset64(count, fd, first);
     }
     if (!response) {
         px_answer_error(request, 500, "InternalError", "No memory for the answer");
