@@ -2,7 +2,6 @@
 #include "server/chunked.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 static px_status malformed(px_error *err, const char *what) { return px_fail(err, PX_BAD_REQUEST, "the aws-chunked body is malformed: %s", what); }
@@ -18,6 +17,14 @@ static px_status judge_signature(px_chunked *chunked, const char *claimed, const
     return PX_OK;
 }
 
+/* All of `text` as a signature; "" if it is not the length of one. */
+static void take_signature(char signature[65], const char *text)
+{
+    size_t length = strlen(text);
+    memcpy(signature, text, length == 64 ? 64 : 0);
+    signature[length == 64 ? 64 : 0] = '\0';
+}
+
 /* "1f40;chunk-signature=…" */
 static px_status read_head(px_chunked *chunked, px_error *err)
 {
@@ -31,8 +38,8 @@ static px_status read_head(px_chunked *chunked, px_error *err)
     chunked->signature[0] = '\0';
     static const char name[] = ";chunk-signature=";
     if (strncmp(at, name, sizeof name - 1) == 0)
-        snprintf(chunked->signature, sizeof chunked->signature, "%.64s", at + sizeof name - 1);
-    if (chunked->is_signed && strlen(chunked->signature) != 64)
+        take_signature(chunked->signature, at + sizeof name - 1);
+    if (chunked->is_signed && !*chunked->signature)
         return px_fail(err, PX_ACCESS_DENIED, "a chunk without its signature");
     chunked->left = size;
     if (chunked->is_signed)
@@ -61,12 +68,12 @@ static px_status read_trailer(px_chunked *chunked, px_error *err)
         return judge_signature(chunked, chunked->trailer_signature, digest, true, err);
     }
     char *colon = strchr(chunked->line, ':');
-    if (!colon)
-        return malformed(err, "a trailer without a colon");
+    if (!colon || !chunked->has_trailer)
+        return malformed(err, colon ? "a trailer that was not announced" : "a trailer without a colon");
     for (char *at = chunked->line; at < colon; at++)
         *at = (char)tolower((unsigned char)*at);
     if (strncmp(chunked->line, name, sizeof name - 1) == 0) {
-        snprintf(chunked->trailer_signature, sizeof chunked->trailer_signature, "%.64s", chunked->line + sizeof name - 1);
+        take_signature(chunked->trailer_signature, chunked->line + sizeof name - 1);
         return PX_OK;
     }
     size_t length = strlen(chunked->line);
@@ -87,9 +94,9 @@ static px_status gather_line(px_chunked *chunked, const char **data, size_t *cou
         char c = *(*data)++;
         (*count)--;
         if (c == '\n') {
-            if (chunked->line_count > 0 && chunked->line[chunked->line_count - 1] == '\r')
-                chunked->line_count--;
-            chunked->line[chunked->line_count] = '\0';
+            if (chunked->line_count == 0 || chunked->line[chunked->line_count - 1] != '\r')
+                return malformed(err, "a line does not end with CR LF");
+            chunked->line[chunked->line_count - 1] = '\0';
             chunked->line_count = 0;
             *ret_line = true;
             return PX_OK;
