@@ -12,7 +12,7 @@ import time
 
 root = pathlib.Path(__file__).resolve().parents[1]
 program = os.environ.get("PIXMILL", str(root / "build/pixmill"))
-picture = sys.argv[1] if len(sys.argv) > 1 else str(root / "samples/wallpaper-12mp.jpg")
+picture = sys.argv[1] if len(sys.argv) > 1 else str(root / "samples/sea-sunset.jpg")
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 200
 tick = os.sysconf("SC_CLK_TCK")
 

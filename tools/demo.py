@@ -85,18 +85,23 @@ while time.monotonic() < deadline:
     time.sleep(0.1)
 
 bad = 0
-print(f"\n{'source':<42} {'':>10} {'':>8}    {'output':<44} {'':>9} {'':>8} {'saved':>6} {'time':>7}")
+table = [("source", "", "", "", "output", "", "", "saved", "time")]
 for key in keys:
     record = found.get(key)
     problem = wrong_with(record)
     if problem:
         bad += 1
-        print(f"{key:<42} WRONG: {problem}")
+        print(f"WRONG: {key}: {problem}")
         continue
     for output in record["Outputs"]:
         saved = 100 - 100 * output["Bytes"] / max(1, record["Bytes"])
-        print(f"{key:<42} {record['Width']:>5}x{record['Height']:<4} {size(record['Bytes']):>8}    {output['Key']:<44} "
-              f"{output['Width']:>4}x{output['Height']:<4} {size(output['Bytes']):>8} {saved:>4.0f} % {record['Milliseconds']:>4} ms")
+        table.append((key, f"{record['Width']}x{record['Height']}", size(record["Bytes"]), "->", output["Key"],
+                      f"{output['Width']}x{output['Height']}", size(output["Bytes"]), f"{saved:.0f} %", f"{record['Milliseconds']} ms"))
+widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+print()
+for row in table:
+    print("  ".join(cell.ljust(width) if column in (0, 3, 4) else cell.rjust(width)
+                    for column, (cell, width) in enumerate(zip(row, widths))))
 
 waits = []
 with open(os.path.join(data, "log", "pixmill.jsonl"), encoding="utf-8") as log:
