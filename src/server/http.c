@@ -518,7 +518,7 @@ px_status px_server_open(const px_server_options *options, px_local *local, px_l
         MHD_OPTION_URI_LOG_CALLBACK, target_came, server, MHD_OPTION_NOTIFY_COMPLETED, completed, server,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_raw, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10),
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!server->daemon) {
         close(fd);
         free(server);
