@@ -69,4 +69,5 @@ def test_uploads_leave_nothing_behind(own_service):
     upload_all(own_service, "again", content)
     time.sleep(1)
     assert settled_descriptors(own_service.process, before) <= before
-    assert resident(own_service.process) <= memory * SLACK
+    if not os.environ.get("PIXMILL_SANITIZED"):  # a sanitizer keeps what was freed for a while
+        assert resident(own_service.process) <= memory * SLACK
