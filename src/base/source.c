@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
@@ -50,8 +51,10 @@ px_status px_source_join(int fd, int state_fd, px_source *ret, px_error *err)
 px_status px_source_create(px_source *ret, px_error *err)
 {
     PX_AUTO(px_fd_close) int fd = memfd_create("pixmill-source", MFD_CLOEXEC);
-    PX_AUTO(px_fd_close) int state_fd = memfd_create("pixmill-source-state", MFD_CLOEXEC);
-    if (fd < 0 || state_fd < 0 || ftruncate(state_fd, sizeof(px_source_state)) != 0)
+    PX_AUTO(px_fd_close) int state_fd = memfd_create("pixmill-source-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL; /* no reader takes the page away from the writer */
+    if (fd < 0 || state_fd < 0 || ftruncate(state_fd, sizeof(px_source_state)) != 0 ||
+        fcntl(state_fd, F_ADD_SEALS, seals) != 0)
         return px_fail_errno(err, errno, "cannot make room for a source");
     int given = fd, given_state = state_fd;
     fd = state_fd = -1;

@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "sandbox/protocol.h"
 
-static px_status misbehave(const char *how, int output, px_transform_report *report, px_error *err)
+static px_status misbehave(const px_source *source, const char *how, int output, px_transform_report *report, px_error *err)
 {
     if (strcmp(how, "crash") == 0)
         raise(SIGSEGV);
@@ -43,6 +43,8 @@ static px_status misbehave(const char *how, int output, px_transform_report *rep
         return ftruncate(output, (off_t)1 << 40) == 0 ? PX_OK : PX_DISK_FULL;
     if (strcmp(how, "open") == 0)
         return open("/etc/passwd", O_RDONLY) < 0 ? px_fail(err, PX_ACCESS_DENIED, "refused") : PX_OK;
+    if (strcmp(how, "shrink") == 0) /* would be a SIGBUS for the service */
+        return ftruncate(source->state_fd, 0) != 0 ? px_fail(err, PX_ACCESS_DENIED, "refused") : PX_OK;
     if (strcmp(how, "lie") == 0)
         report->output_count = 1 << 30;
     if (strcmp(how, "refuse") == 0)
@@ -63,7 +65,7 @@ static px_status copy(const px_source *source, const px_limits *limits, const px
         PX_TRY(px_write_all(output_fds[i], text, got, "output", err));
         report.outputs[i] = (px_output_report){ PX_FORMAT_JPEG, specs[i].width, 1, 99, 80, false };
     }
-    PX_TRY(misbehave(text, output_fds[0], &report, err));
+    PX_TRY(misbehave(source, text, output_fds[0], &report, err));
     *ret = report;
     return PX_OK;
 }
@@ -131,7 +133,8 @@ static void misbehaviour_costs_one_job_and_has_a_code(void **state)
         { "exit", PX_DECODER_CRASHED, false },   { "lie", PX_DECODER_CRASHED, false },
         { "hang", PX_OUT_OF_TIME, false },       { "spin", PX_OUT_OF_TIME, false },
         { "memory", PX_OUT_OF_MEMORY, true },    { "bytes", PX_TOO_MANY_BYTES, false },
-        { "open", PX_ACCESS_DENIED, true },      { "refuse", PX_CORRUPT_IMAGE, false },
+        { "open", PX_ACCESS_DENIED, true },      { "shrink", PX_ACCESS_DENIED, false },
+        { "refuse", PX_CORRUPT_IMAGE, false },
     };
     px_sandbox *sandbox = opened();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
