@@ -6,6 +6,8 @@ import http.client
 import os
 import re
 import socket
+import threading
+import time
 import urllib.parse
 import zlib
 
@@ -485,3 +487,24 @@ def test_our_own_pages(service):
     assert status == 200 and b"pixmill_objects " in body
     assert raw(service, "GET", "/_/metrics", {"X-Forwarded-For": "1.2.3.4"}, sign=False)[0] == 403
     assert raw(service, "GET", "/_/nothing", sign=False)[0] == 404
+
+
+def test_uploads_that_are_cut_are_forgotten_at_once(service, bucket):
+    """Not at the idle timeout: a few hundred of them would fill the table of connections."""
+    host, port = urllib.parse.urlsplit(service.endpoint).netloc.split(":")
+    headers = signed(service, "PUT", f"/{bucket}/cut", {}, "UNSIGNED-PAYLOAD")
+    head = f"PUT /{bucket}/cut HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "Content-Length: 300000\r\n\r\n"
+
+    def cut(size):
+        with socket.create_connection((host, int(port)), timeout=10) as peer:
+            peer.sendall(head.encode() + b"x" * size)
+
+    threads = [threading.Thread(target=lambda: [cut(1000 * i) for i in range(40)]) for _ in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    for _ in range(50):
+        running = int(re.search(rb"pixmill_requests_running (\d+)", raw(service, "GET", "/_/metrics", sign=False)[2]).group(1))
+        if running == 1:  # the one that asks
+            return
+        time.sleep(0.1)
+    assert running == 1
