@@ -103,6 +103,13 @@ static px_status chunk_take(png_decoder *self, void *target, size_t count, px_er
     return read_bytes(self, target, count, err);
 }
 
+/* A fuzzer cannot guess checksums: where they count, it never comes beyond them. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { CHECKSUMS_MATTER = 0 };
+#else
+enum { CHECKSUMS_MATTER = 1 };
+#endif
+
 /* Skips what is left of the chunk and checks it. */
 static px_status chunk_end(png_decoder *self, px_error *err)
 {
@@ -110,7 +117,7 @@ static px_status chunk_end(png_decoder *self, px_error *err)
     uint32_t computed = self->crc;
     uint8_t stored[4];
     PX_TRY(read_bytes(self, stored, sizeof stored, err));
-    if (big_endian(stored) != computed)
+    if (CHECKSUMS_MATTER && big_endian(stored) != computed)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the chunk %.4s does not have its checksum", self->type);
     return PX_OK;
 }
