@@ -1,0 +1,218 @@
+/* Options from file, environment and flags become one configuration. Goal: the order holds, every mistake is an error that
+ * names where it stands and what would be right, and what `check --show` prints can be read back. Method: files in a
+ * folder of their own, and the process's own environment. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipeline/pipeline.h"
+#include "test.h"
+
+static px_arena arena;
+static char folder[] = "/tmp/px-config-XXXXXX";
+
+static int open_all(void **state)
+{
+    (void)state;
+    return px_arena_open(64 << 20, &arena, NULL) == PX_OK && mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    px_arena_close(&arena);
+    (void)!unlink("test.yaml");
+    return chdir("/") != 0 || rmdir(folder) != 0;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static px_config load(const char *text)
+{
+    px_error err = { "" };
+    px_config config;
+    write_file("test.yaml", text);
+    assert_ok(px_config_load("test.yaml", NULL, 0, &arena, &config, &err));
+    return config;
+}
+
+static void assert_refused(const char *text, px_status expected, const char *says)
+{
+    px_error err = { "" };
+    px_config config;
+    write_file("test.yaml", text);
+    assert_status(px_config_load("test.yaml", NULL, 0, &arena, &config, &err), expected);
+    if (!strstr(err.message, says))
+        fail_msg("'%s' does not say '%s'", err.message, says);
+}
+
+/* The value of one option of the first output. */
+#define OUTPUT(text) "recipe:\n  outputs:\n    - " text "\n"
+
+static void defaults_do_what_the_mission_says(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_config config;
+    assert_ok(px_config_load(NULL, NULL, 0, &arena, &config, &err));
+    assert_int_equal(config.recipe.output_count, 1);
+    assert_string_equal(config.recipe.outputs[0].name, "{dir}processed-{stem}.jpg");
+    assert_int_equal(config.recipe.outputs[0].spec.width, 800);
+    assert_int_equal(config.recipe.outputs[0].spec.format, PX_FORMAT_JPEG);
+    assert_false(config.recipe.outputs[0].spec.enlarge);
+    assert_true(config.delete_follows);
+    assert_false(config.overwrite_any);
+    px_limits limits = PX_LIMITS_DEFAULT;
+    assert_memory_equal(&config.limits, &limits, sizeof limits);
+}
+
+static void flags_beat_environment_beats_file_beats_defaults(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_config config = load("source: of-file\ndestination: also-of-file\nlimits: {pixels: 1000}\n");
+    assert_string_equal(config.source, "of-file");
+    assert_int_equal(config.limits.pixels, 1000);
+    assert_string_equal(config.table, "images");
+    setenv("PIXMILL_SOURCE", "of-environment", 1);
+    setenv("PIXMILL_LIMITS_PIXELS", "2000", 1);
+    setenv("PIXMILL_WIDTH", "640", 1);
+    px_setting flags[] = { { "source", "of-flag" } };
+    px_status status = px_config_load("test.yaml", flags, 1, &arena, &config, &err);
+    unsetenv("PIXMILL_SOURCE");
+    unsetenv("PIXMILL_LIMITS_PIXELS");
+    unsetenv("PIXMILL_WIDTH");
+    assert_ok(status);
+    assert_string_equal(config.source, "of-flag");
+    assert_string_equal(config.destination, "also-of-file");
+    assert_int_equal(config.limits.pixels, 2000);
+    assert_int_equal(config.recipe.outputs[0].spec.width, 640);
+}
+
+static void flags_and_environment_are_defaults_of_every_output(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_config config;
+    write_file("test.yaml", "recipe:\n  outputs:\n    - {id: a, name: a.jpg}\n    - {id: b, name: b.jpg, width: 50}\n");
+    px_setting flags[] = { { "width", "1200" } };
+    assert_ok(px_config_load("test.yaml", flags, 1, &arena, &config, &err));
+    assert_int_equal(config.recipe.outputs[0].spec.width, 1200);
+    assert_int_equal(config.recipe.outputs[1].spec.width, 50);
+}
+
+static void a_whole_recipe_fits_into_the_environment(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_config config;
+    setenv("PIXMILL_RECIPE", "{\"outputs\": [{\"id\": \"thumb\", \"name\": \"t-{filename}\", \"width\": 64}]}", 1);
+    px_status status = px_config_load(NULL, NULL, 0, &arena, &config, &err);
+    unsetenv("PIXMILL_RECIPE");
+    assert_ok(status);
+    assert_string_equal(config.recipe.outputs[0].id, "thumb");
+    assert_int_equal(config.recipe.outputs[0].spec.width, 64);
+}
+
+static void mistakes_name_line_and_remedy(void **state)
+{
+    (void)state;
+    assert_refused("source: a\nsorce: b\n", PX_BAD_CONFIG, "test.yaml:2: there is no option 'sorce'; did you mean 'source'?");
+    assert_refused("on_delete: never\n", PX_BAD_CONFIG, "test.yaml:1: on_delete cannot be 'never': it wants keep|follow");
+    assert_refused("max_attempts: 0\n", PX_BAD_CONFIG, "a whole number from 1 to 100");
+    assert_refused("limits:\n  pixels: many\n", PX_BAD_CONFIG, "test.yaml:2: limits.pixels cannot be 'many'");
+    assert_refused("source: ''\n", PX_BAD_CONFIG, "some text");
+    assert_refused("width: 100\n", PX_BAD_CONFIG, "belongs to an output");
+    assert_refused("heavy: {queue: x}\n", PX_BAD_CONFIG, "not supported by this version");
+    assert_refused(OUTPUT("width: 0.5"), PX_BAD_RECIPE, "test.yaml:3: width");
+    assert_refused(OUTPUT("name: '{stm}.jpg'"), PX_BAD_RECIPE, "is not a word of a name");
+    assert_refused(OUTPUT("id: 'a b'"), PX_BAD_RECIPE, "an id is");
+    assert_refused("recipe: 5\n", PX_BAD_RECIPE, "outputs: [...]");
+    assert_refused("recipe: {outputs: []}\n", PX_BAD_RECIPE, "at least one output");
+    assert_refused(OUTPUT("background: white"), PX_BAD_RECIPE, "#ffffff");
+}
+
+static void sizes_have_units_and_counts_do_not(void **state)
+{
+    (void)state;
+    assert_int_equal(load("limits: {input_bytes: 1KiB}\n").limits.input_bytes, 1024);
+    assert_int_equal(load("limits: {input_bytes: 1.5kB}\n").limits.input_bytes, 1500);
+    assert_int_equal(load("limits: {memory: auto}\n").limits.memory_bytes, 0);
+    assert_refused("limits: {input_bytes: 1 elephant}\n", PX_BAD_CONFIG, "bytes such as 200MiB");
+    assert_refused("limits: {pixels: 1MiB}\n", PX_BAD_CONFIG, "whole number");
+    assert_refused("limits: {input_bytes: -5}\n", PX_BAD_CONFIG, "bytes such as 200MiB");
+}
+
+static void outputs_are_refused_that_would_always_overwrite_each_other(void **state)
+{
+    (void)state;
+    assert_refused("recipe:\n  outputs:\n    - {id: a, name: x.jpg}\n    - {id: a, name: y.jpg}\n", PX_BAD_RECIPE,
+                   "test.yaml:4: there are two outputs with the id 'a'");
+    assert_refused("recipe:\n  outputs:\n    - {id: a, name: x.jpg}\n    - {id: b, name: x.jpg}\n", PX_BAD_RECIPE, "have one name");
+    assert_int_equal(load("recipe:\n  outputs:\n    - {id: a, name: '{id}.jpg'}\n    - {id: b, name: '{id}.jpg'}\n").recipe.output_count, 2);
+}
+
+static void a_bucket_that_feeds_itself_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("source: one\ndestination: one\n", PX_RECURSIVE, "processed again");
+    assert_refused("source: one\ndestination: one\nsource_prefix: in/\n", PX_RECURSIVE, "processed again");
+    assert_refused("source: one\ndestination: one\nsource_prefix: in\ndestination_prefix: in/out\n", PX_RECURSIVE, "processed again");
+    assert_string_equal(load("source: one\ndestination: one\nsource_prefix: in/\ndestination_prefix: out/\n").source, "one");
+}
+
+static void what_show_prints_can_be_read_back(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    const char *shown, *again;
+    write_file("test.yaml", "source: photos\ncache_control: \"a \\\"b\\\" \\\\ c\"\nlimits: {pixels: 5000}\n"
+                            "recipe:\n  outputs:\n    - {id: a, name: 'a-{filename}', quality: 70}\n    - {id: b, name: b.jpg}\n");
+    px_config first, second;
+    assert_ok(px_config_load("test.yaml", NULL, 0, &arena, &first, &err));
+    assert_ok(px_config_show("test.yaml", NULL, 0, &arena, &shown, &err));
+    assert_non_null(strstr(shown, "source: photos  # test.yaml:1\n"));
+    assert_non_null(strstr(shown, "# default\n"));
+    write_file("test.yaml", shown);
+    assert_ok(px_config_load("test.yaml", NULL, 0, &arena, &second, &err));
+    assert_ok(px_config_show("test.yaml", NULL, 0, &arena, &again, &err));
+    assert_string_equal(second.cache_control, "a \"b\" \\ c");
+    assert_int_equal(second.recipe.output_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(first.recipe.outputs[i].fingerprint, second.recipe.outputs[i].fingerprint);
+        assert_string_equal(first.recipe.outputs[i].name, second.recipe.outputs[i].name);
+    }
+}
+
+static void a_file_that_is_not_there_is_told(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_config config;
+    assert_status(px_config_load("nowhere.yaml", NULL, 0, &arena, &config, &err), PX_BAD_CONFIG);
+    assert_non_null(strstr(err.message, "nowhere.yaml"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_do_what_the_mission_says),
+        cmocka_unit_test(flags_beat_environment_beats_file_beats_defaults),
+        cmocka_unit_test(flags_and_environment_are_defaults_of_every_output),
+        cmocka_unit_test(a_whole_recipe_fits_into_the_environment),
+        cmocka_unit_test(mistakes_name_line_and_remedy),
+        cmocka_unit_test(sizes_have_units_and_counts_do_not),
+        cmocka_unit_test(outputs_are_refused_that_would_always_overwrite_each_other),
+        cmocka_unit_test(a_bucket_that_feeds_itself_is_refused),
+        cmocka_unit_test(what_show_prints_can_be_read_back),
+        cmocka_unit_test(a_file_that_is_not_there_is_told),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}

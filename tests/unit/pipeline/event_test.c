@@ -1,0 +1,147 @@
+/* Events in, jobs out. Goal: each shape becomes the right job with the key as it really is, and what is no event is told
+ * with what was seen. Method: texts as S3 writes them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/pipeline.h"
+#include "test.h"
+
+static px_arena arena;
+
+static int open_arena(void **state) { return px_arena_open(64 << 20, &arena, NULL) != PX_OK && state; }
+
+static int close_arena(void **state)
+{
+    px_arena_close(&arena);
+    return state == NULL;
+}
+
+static px_job *parse(const char *text, int expected)
+{
+    px_error err = { "" };
+    px_job *jobs = NULL;
+    int count = 0;
+    assert_ok(px_event_parse(px_bytes_of(text), &arena, &jobs, &count, &err));
+    assert_int_equal(count, expected);
+    return jobs;
+}
+
+static void assert_refused(const char *text, const char *says)
+{
+    px_error err = { "" };
+    px_job *jobs = NULL;
+    int count = -1;
+    assert_status(px_event_parse(px_bytes_of(text), &arena, &jobs, &count, &err), PX_BAD_EVENT);
+    assert_int_equal(count, -1);
+    if (!strstr(err.message, says))
+        fail_msg("'%s' does not say '%s'", err.message, says);
+}
+
+static const char *s3(const char *name, const char *key, const char *sequencer)
+{
+    return px_arena_format(&arena, "{\"Records\":[{\"eventSource\":\"aws:s3\",\"eventTime\":\"1970-01-01T00:00:01.000Z\",\"eventName\":\"%s\",\"s3\":"
+                           "{\"bucket\":{\"name\":\"photos\"},\"object\":{\"key\":\"%s\",\"sequencer\":\"%s\"}}}]}", name, key, sequencer);
+}
+
+static void names_of_events_become_kinds_of_jobs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        px_job_kind kind;
+    } rows[] = {
+        { "ObjectCreated:Put", PX_JOB_UPDATE }, { "s3:ObjectCreated:CompleteMultipartUpload", PX_JOB_UPDATE },
+        { "ObjectRemoved:Delete", PX_JOB_REMOVE }, { "ObjectRemoved:DeleteMarkerCreated", PX_JOB_REMOVE },
+        { "LifecycleExpiration:Delete", PX_JOB_REMOVE }, { "ObjectTagging:Put", PX_JOB_IGNORE }, { "", PX_JOB_IGNORE },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        px_job *job = parse(s3(rows[i].name, "a.jpg", "0A"), 1);
+        assert_int_equal(job->kind, rows[i].kind);
+        assert_string_equal(job->bucket, "photos");
+        assert_int_equal(job->event_ms, 1000);
+    }
+    assert_non_null(strstr(parse(s3("ObjectTagging:Put", "a", ""), 1)->reason, "ObjectTagging:Put"));
+}
+
+static void keys_are_decoded_as_s3_encodes_them(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "a/b.jpg", "a/b.jpg" }, { "with+space.jpg", "with space.jpg" }, { "plus%2Bpercent%25.jpg", "plus+percent%.jpg" },
+        { "%C3%BCml%c3%a4ut.jpg", "ümläut.jpg" }, { "a%2Fb", "a/b" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_string_equal(parse(s3("ObjectCreated:Put", rows[i][0], "1"), 1)->key, rows[i][1]);
+    assert_refused(s3("ObjectCreated:Put", "a%", "1"), "not form-encoded");
+    assert_refused(s3("ObjectCreated:Put", "a%2", "1"), "not form-encoded");
+    assert_refused(s3("ObjectCreated:Put", "a%zz", "1"), "not form-encoded");
+    assert_refused(s3("ObjectCreated:Put", "a%00b", "1"), "not form-encoded");
+}
+
+static void sequencers_are_padded_and_may_be_missing(void **state)
+{
+    (void)state;
+    assert_string_equal(parse(s3("ObjectCreated:Put", "a", "0055AED6DCD90281E5"), 1)->sequencer, "0055aed6dcd90281e500000000000000");
+    assert_null(parse(s3("ObjectCreated:Put", "a", ""), 1)->sequencer);
+}
+
+static void one_job_a_record_in_their_order(void **state)
+{
+    (void)state;
+    px_job *jobs = parse("{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"1\"}}},"
+                         "{\"eventName\":\"ObjectRemoved:Delete\",\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"2\"}}}]}", 2);
+    assert_string_equal(jobs[0].key, "1");
+    assert_string_equal(jobs[1].key, "2");
+    assert_int_equal(jobs[1].kind, PX_JOB_REMOVE);
+}
+
+static void short_shape_and_test_event_are_known(void **state)
+{
+    (void)state;
+    px_job *job = parse("{\"bucket\": \"b\", \"key\": \"a+b%20.jpg\"}", 1);
+    assert_int_equal(job->kind, PX_JOB_UPDATE);
+    assert_string_equal(job->key, "a+b%20.jpg"); /* a person wrote it: not encoded */
+    assert_null(job->sequencer);
+    job = parse("{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}", 1);
+    assert_int_equal(job->kind, PX_JOB_IGNORE);
+    assert_non_null(strstr(job->reason, "TestEvent"));
+}
+
+static void what_is_no_event_is_told_with_what_was_seen(void **state)
+{
+    (void)state;
+    assert_refused("", "not JSON");
+    assert_refused("{\"a\":1,\"a\":2}", "not JSON");
+    assert_refused("[1,2]", "[1,2]");
+    assert_refused("{\"hello\":\"world\"}", "{\"hello\":\"world\"}");
+    assert_refused("{\"Records\":[]}", "0 Records");
+    assert_refused("{\"Records\":[{\"eventSource\":\"aws:sns\"}]}", "aws:sns");
+    assert_refused("{\"Records\":[5]}", "without s3.object");
+    assert_refused("{\"bucket\":\"b\"}", "0 bytes");
+    assert_refused("{\"bucket\":\"\",\"key\":\"k\"}", "no bucket");
+}
+
+static void keys_longer_than_s3_allows_are_refused(void **state)
+{
+    (void)state;
+    char key[PX_LIMIT_KEY_BYTES + 2];
+    memset(key, 'k', PX_LIMIT_KEY_BYTES + 1);
+    key[PX_LIMIT_KEY_BYTES + 1] = '\0';
+    assert_refused(s3("ObjectCreated:Put", key, ""), "1025 bytes");
+    key[PX_LIMIT_KEY_BYTES] = '\0';
+    assert_string_equal(parse(s3("ObjectCreated:Put", key, ""), 1)->key, key);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_events_become_kinds_of_jobs),
+        cmocka_unit_test(keys_are_decoded_as_s3_encodes_them),
+        cmocka_unit_test(sequencers_are_padded_and_may_be_missing),
+        cmocka_unit_test(one_job_a_record_in_their_order),
+        cmocka_unit_test(short_shape_and_test_event_are_known),
+        cmocka_unit_test(what_is_no_event_is_told_with_what_was_seen),
+        cmocka_unit_test(keys_longer_than_s3_allows_are_refused),
+    };
+    return cmocka_run_group_tests(tests, open_arena, close_arena);
+}

@@ -1,0 +1,147 @@
+/* Name templates and fingerprints. Goal: every word of a name gives what docs/configure.md says, no key is too long, and a
+ * fingerprint changes with what changes the picture and with nothing else. Method: one output, filled by hand. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/inside.h"
+#include "test.h"
+
+static px_arena arena;
+
+static int open_arena(void **state) { return px_arena_open(32 << 20, &arena, NULL) != PX_OK && state; }
+
+static int close_arena(void **state)
+{
+    px_arena_close(&arena);
+    return state == NULL;
+}
+
+static px_output output_of(const char *name)
+{
+    px_output output = { .id = "web", .name = name, .spec = PX_OUTPUT_SPEC_DEFAULT };
+    px_output_fingerprint(&output);
+    return output;
+}
+
+static const char *named(const char *template, const char *key)
+{
+    px_error err = { "" };
+    px_output output = output_of(template);
+    const char *name = NULL;
+    assert_ok(px_output_name(&output, key, "etag", PX_FORMAT_PNG, 640, 480, &arena, &name, &err));
+    return name;
+}
+
+static void every_word_is_filled(void **state)
+{
+    (void)state;
+    assert_string_equal(named("{dir}|{stem}|{ext}|{filename}|{format}|{width}x{height}|{id}", "a/b/cat.JPG"),
+                        "a/b/|cat|JPG|cat.JPG|png|640x480|web");
+    assert_string_equal(named("{dir}processed-{stem}.jpg", "a/b/cat.png"), "a/b/processed-cat.jpg");
+    assert_string_equal(named("plain", "a/b/cat.png"), "plain");
+}
+
+static void stem_and_extension_of_unusual_names(void **state)
+{
+    (void)state;
+    assert_string_equal(named("{stem}|{ext}", "no-extension"), "no-extension|");
+    assert_string_equal(named("{stem}|{ext}", "d.ir/.jpg"), ".jpg|");
+    assert_string_equal(named("{stem}|{ext}", "a."), "a|");
+    assert_string_equal(named("{stem}|{ext}", "a.tar.gz"), "a.tar|gz");
+    assert_string_equal(named("{dir}|{filename}", "../x/y"), "../x/|y");
+    assert_string_equal(named("{stem}", "{id}"), "{id}"); /* what a key holds is not read as a template */
+}
+
+static void hash_changes_with_the_source_and_with_the_recipe(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    px_output output = output_of("{hash}"), other = output_of("{hash}");
+    other.spec.quality = 81;
+    px_output_fingerprint(&other);
+    const char *first, *again, *etag, *recipe;
+    assert_ok(px_output_name(&output, "k", "e1", PX_FORMAT_JPEG, 1, 1, &arena, &first, &err));
+    assert_ok(px_output_name(&output, "other-key", "e1", PX_FORMAT_PNG, 2, 2, &arena, &again, &err));
+    assert_ok(px_output_name(&output, "k", "e2", PX_FORMAT_JPEG, 1, 1, &arena, &etag, &err));
+    assert_ok(px_output_name(&other, "k", "e1", PX_FORMAT_JPEG, 1, 1, &arena, &recipe, &err));
+    assert_int_equal(strlen(first), 16);
+    assert_int_equal(strspn(first, "0123456789abcdef"), 16);
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, etag);
+    assert_string_not_equal(first, recipe);
+}
+
+static void names_are_checked_before_any_picture_comes(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "", "{", "}", "{}", "{stem", "stem}", "{Stem}", "{stem }", "{stem}{", "{{stem}}" };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        px_error err = { "" };
+        assert_status(px_template_check(wrong[i], "here:1", &err), PX_BAD_RECIPE);
+        assert_non_null(strstr(err.message, "here:1"));
+    }
+    px_error err = { "" };
+    assert_ok(px_template_check("{dir}{stem}{ext}{filename}{format}{width}{height}{id}{hash}", "here:1", &err));
+}
+
+static void a_name_longer_than_a_key_is_refused(void **state)
+{
+    (void)state;
+    px_error err = { "" };
+    char key[PX_LIMIT_KEY_BYTES + 1];
+    memset(key, 'k', PX_LIMIT_KEY_BYTES);
+    key[PX_LIMIT_KEY_BYTES] = '\0';
+    assert_string_equal(named("{filename}", key), key);
+    px_output output = output_of("x{filename}"), empty = output_of("{ext}");
+    const char *name = NULL;
+    assert_status(px_output_name(&output, key, "e", PX_FORMAT_JPEG, 1, 1, &arena, &name, &err), PX_BAD_RECIPE);
+    assert_status(px_output_name(&empty, "k", "e", PX_FORMAT_JPEG, 1, 1, &arena, &name, &err), PX_BAD_RECIPE);
+    assert_null(name);
+}
+
+static void fingerprints_follow_what_changes_the_picture_alone(void **state)
+{
+    (void)state;
+    px_output base = output_of("a"), renamed = output_of("b");
+    assert_string_equal(base.fingerprint, renamed.fingerprint);
+    px_output_spec specs[9];
+    for (int i = 0; i < 9; i++)
+        specs[i] = base.spec;
+    specs[0].width = 801;
+    specs[1].height = 1;
+    specs[2].quality = 79;
+    specs[3].format = PX_FORMAT_PNG;
+    specs[4].format = PX_FORMAT_KEEP;
+    specs[5].fit = PX_FIT_COVER;
+    specs[6].enlarge = true;
+    specs[7].background[2] = 0;
+    specs[8].rotate = false;
+    for (int i = 0; i < 9; i++) {
+        px_output output = { .id = "web", .name = "a", .spec = specs[i] };
+        px_output_fingerprint(&output);
+        assert_int_equal(strlen(output.fingerprint), 16);
+        assert_string_not_equal(output.fingerprint, base.fingerprint);
+    }
+}
+
+static void filename_is_what_follows_the_last_slash(void **state)
+{
+    (void)state;
+    assert_string_equal(px_key_filename("a/b/c.jpg"), "c.jpg");
+    assert_string_equal(px_key_filename("c.jpg"), "c.jpg");
+    assert_string_equal(px_key_filename("a/"), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_word_is_filled),
+        cmocka_unit_test(stem_and_extension_of_unusual_names),
+        cmocka_unit_test(hash_changes_with_the_source_and_with_the_recipe),
+        cmocka_unit_test(names_are_checked_before_any_picture_comes),
+        cmocka_unit_test(a_name_longer_than_a_key_is_refused),
+        cmocka_unit_test(fingerprints_follow_what_changes_the_picture_alone),
+        cmocka_unit_test(filename_is_what_follows_the_last_slash),
+    };
+    return cmocka_run_group_tests(tests, open_arena, close_arena);
+}
