@@ -12,11 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "sandbox/protocol.h"
+
+/* What the child may still spend, and what it has open: the answer is a failure that names the first thing amiss. */
+static px_status look_at_limits(px_error *err)
+{
+    static const struct {
+        int resource;
+        rlim_t most;
+        const char *name;
+    } limits[] = { { RLIMIT_CPU, 30, "CPU time" }, { RLIMIT_FSIZE, (rlim_t)4 << 30, "file size" }, { RLIMIT_CORE, 0, "core" } };
+    struct rlimit limit;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (getrlimit((__rlimit_resource_t)limits[i].resource, &limit) != 0 || limit.rlim_cur > limits[i].most)
+            return px_fail(err, PX_INTERNAL, "no limit on %s", limits[i].name);
+    int open_fds = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        open_fds += fcntl(fd, F_GETFD) >= 0;
+    /* the source and its state, one output, the pipe of the answer; a sanitizer's stderr */
+    return open_fds <= 4 + PX_SANITIZED ? PX_OK : px_fail(err, PX_INTERNAL, "%d descriptors are open", open_fds);
+}
 
 static px_status misbehave(const px_source *source, const char *how, int output, px_transform_report *report, px_error *err)
 {
@@ -41,6 +61,8 @@ static px_status misbehave(const px_source *source, const char *how, int output,
     }
     if (strcmp(how, "bytes") == 0)
         return ftruncate(output, (off_t)1 << 40) == 0 ? PX_OK : PX_DISK_FULL;
+    if (strcmp(how, "limits") == 0)
+        return look_at_limits(err);
     if (strcmp(how, "open") == 0)
         return open("/etc/passwd", O_RDONLY) < 0 ? px_fail(err, PX_ACCESS_DENIED, "refused") : PX_OK;
     if (strcmp(how, "shrink") == 0) /* would be a SIGBUS for the service */
@@ -253,6 +275,22 @@ static void nothing_stays_open(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+static void a_child_has_limits_and_nothing_open_but_its_own(void **state)
+{
+    (void)state;
+    px_error err = { 0 };
+    px_transform_report report;
+    char written[64];
+    int strangers[20]; /* of the service, which must not be inherited */
+    for (int i = 0; i < 20; i++)
+        strangers[i] = open("/dev/null", O_RDONLY);
+    px_sandbox *sandbox = opened();
+    assert_ok(run(sandbox, "limits", 5, written, &report, &err));
+    px_sandbox_close(sandbox);
+    for (int i = 0; i < 20; i++)
+        close(strangers[i]);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], PX_ZYGOTE_ARGUMENT) == 0)
@@ -260,6 +298,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_picture_comes_through),
         cmocka_unit_test(misbehaviour_costs_one_job_and_has_a_code),
+        cmocka_unit_test(a_child_has_limits_and_nothing_open_but_its_own),
         cmocka_unit_test(sixteen_threads_at_once),
         cmocka_unit_test(a_killed_zygote_is_started_again),
         cmocka_unit_test(a_source_that_grows_is_read_to_its_end),
