@@ -216,10 +216,11 @@ static px_status start(struct service *service, const struct choices *choices, p
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int count = config->workers > 0 ? config->workers : cores > 0 ? (int)cores : 1;
-    PX_TRY(px_workers_start(&service->pipeline, count, &service->workers, err));
     px_log_write(service->log, PX_INFO, NULL, "listening",
                  json_pack("{s:s, s:s, s:s, s:s, s:i}", "address", px_server_address(service->server), "data", config->data,
                            "source", config->source, "destination", config->destination, "workers", count));
+    /* Only now: jobs of before the last stop write to the log at once, and this line is the first. */
+    PX_TRY(px_workers_start(&service->pipeline, count, &service->workers, err));
     return PX_OK;
 }
 
