@@ -28,6 +28,11 @@ struct run {
     px_source source;
     int fds[PX_LIMIT_OUTPUTS];   /* the outputs' bytes */
     px_put puts[PX_LIMIT_OUTPUTS];
+    px_record_output made[PX_LIMIT_OUTPUTS]; /* what `puts` stores */
+    int made_count;
+    const px_record_output *old; /* what the record named when it was claimed */
+    size_t old_count;
+    bool touched;                /* put_set was called: the store may hold other outputs by now */
     px_transform_report report;
     px_sandbox_usage usage;
     int64_t start_us;
@@ -45,6 +50,15 @@ static void free_fds(struct run *run)
 
 static double since_ms(int64_t start_us) { return (double)(px_monotonic_us() - start_us) / 1000.0; }
 
+/* A line of this job, with the trace that joins upload, event and outputs. Consumes `fields`. */
+static void say(const struct run *run, px_level level, const char *message, json_t *fields)
+{
+    const char *trace_id = run->delivery->trace_id;
+    if (fields && trace_id && *trace_id)
+        json_object_set_new(fields, "traceId", json_string(trace_id));
+    px_log_write(run->pipeline->log, level, run->request_id, message, fields);
+}
+
 /* One store or table action, with its duration and how it ended. */
 static void log_action(const struct run *run, const char *what, const char *target, int64_t start_us, px_status status,
                        const px_error *err)
@@ -53,7 +67,7 @@ static void log_action(const struct run *run, const char *what, const char *targ
                                px_status_code(status));
     if (fields && status != PX_OK && err)
         json_object_set_new(fields, "reason", json_string(err->message));
-    px_log_write(run->pipeline->log, status == PX_OK ? PX_INFO : PX_WARN, run->request_id, what, fields);
+    say(run, status == PX_OK ? PX_INFO : PX_WARN, what, fields);
 }
 
 /* ---- the ends of a run ---- */
@@ -107,24 +121,77 @@ static int64_t backoff_ms(int attempts)
     return (int64_t)(random % (uint64_t)ceiling) + 1;
 }
 
+/* Is it in the store, as we made it? When the store does not answer: it may be. */
+static bool is_there(const struct run *run, const px_record_output *output)
+{
+    px_object object;
+    px_owner owner;
+    char source[33];
+    if (!*output->etag)
+        return false;
+    px_status status = run->pipeline->store->head(run->pipeline->store, output->bucket, output->key, run->arena, &object, NULL);
+    if (status != PX_OK)
+        return status != PX_NO_SUCH_KEY && status != PX_NO_SUCH_BUCKET;
+    px_source_id(run->job->bucket, run->job->key, source);
+    return strcmp(object.etag, output->etag) == 0 && px_owner_of(&object, &owner) && strcmp(owner.source, source) == 0;
+}
+
+/* After a set that was perhaps applied, wholly or in part: the record is to name what is in the store, so that a later run
+ * or delete finds it. */
+static void recall_outputs(struct run *run)
+{
+    px_record_output *present = px_new(run->arena, px_record_output, run->old_count + (size_t)run->made_count + 1);
+    size_t count = 0, made_count;
+    run->record.outputs = run->old;
+    run->record.output_count = run->old_count;
+    if (!present)
+        return;
+    for (int i = 0; i < run->made_count; i++)
+        if (is_there(run, &run->made[i]))
+            present[count++] = run->made[i];
+    made_count = count;
+    for (size_t i = 0; i < run->old_count; i++) {
+        bool again = false;
+        for (size_t k = 0; k < made_count; k++)
+            again |= strcmp(present[k].key, run->old[i].key) == 0 && strcmp(present[k].bucket, run->old[i].bucket) == 0;
+        if (!again && is_there(run, &run->old[i]))
+            present[count++] = run->old[i];
+    }
+    run->record.outputs = present;
+    run->record.output_count = count;
+}
+
+/* The record and settlement of a failure. If even those cannot be written the lease goes, so that the delivery, which comes
+ * again, can have it. */
+static px_status finish_failed(struct run *run, px_record_status status, px_status error, const char *message, px_verdict verdict,
+                               px_error *err)
+{
+    int64_t delay_ms = verdict == PX_RETRY ? backoff_ms(run->delivery->attempts) : 0;
+    px_status finished = finish(run, status, error, message, verdict, delay_ms, err);
+    if (finished != PX_OK)
+        run->pipeline->table->release(run->pipeline->table, run->image_id, run->record.token);
+    return finished;
+}
+
 /* Ends a run that holds the lease and failed with `status`. */
 static px_status fail_run(struct run *run, px_status status, const px_error *why, px_error *err)
 {
     run->pipeline->store->abandon(run->pipeline->store, run->image_id);
     run->failed = true;
-    px_log_write(run->pipeline->log, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR,
-                 run->request_id, "not processed",
-                 json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id, "code", px_status_code(status), "reason", why->message,
-                           "attempt", run->delivery->attempts));
+    say(run, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR, "not processed",
+        json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id, "code", px_status_code(status), "reason", why->message, "attempt",
+                  run->delivery->attempts));
     if (status == PX_SUPERSEDED) {
         run->pipeline->table->release(run->pipeline->table, run->image_id, run->record.token);
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
     }
+    if (run->touched)
+        recall_outputs(run);
     if (status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE)
-        return finish(run, PX_RECORD_SKIPPED, status, why->message, PX_ACKNOWLEDGE, 0, err);
+        return finish_failed(run, PX_RECORD_SKIPPED, status, why->message, PX_ACKNOWLEDGE, err);
     if (px_status_is_transient(status) && run->delivery->attempts < run->pipeline->config->max_attempts)
-        return finish(run, PX_RECORD_QUEUED, status, why->message, PX_RETRY, backoff_ms(run->delivery->attempts), err);
-    return finish(run, PX_RECORD_FAILED, status, why->message, PX_DEAD, 0, err);
+        return finish_failed(run, PX_RECORD_QUEUED, status, why->message, PX_RETRY, err);
+    return finish_failed(run, PX_RECORD_FAILED, status, why->message, PX_DEAD, err);
 }
 
 /* ---- an original that is gone ---- */
@@ -157,14 +224,23 @@ static px_status plan_removes(struct run *run, const px_put *kept, int kept_coun
     return PX_OK;
 }
 
+/* Says also how names are kept apart: the store knows only whose the taken one is. */
+static px_status tell_taken(const struct run *run, px_error *err)
+{
+    px_error taken = *err;
+    return px_fail(err, PX_OUTPUT_NAME_TAKEN, "%.180s; %.90s would overwrite it: {filename} in the output's name, such as "
+                   "{dir}processed-{filename}.jpg, keeps them apart", taken.message, run->image_id);
+}
+
 static px_status put_set(struct run *run, px_set *set, px_error *err)
 {
     int64_t start_us = px_monotonic_us();
+    run->touched = true;
     px_status status = run->pipeline->store->put_set(run->pipeline->store, run->image_id, set, err);
     char target[96];
     snprintf(target, sizeof target, "%zu stored, %zu removed", set->put_count, set->remove_count);
     log_action(run, "store.put_set", target, start_us, status, err);
-    return status;
+    return status == PX_OUTPUT_NAME_TAKEN ? tell_taken(run, err) : status;
 }
 
 /* The original is gone: its outputs follow, if they are to, and the record says so. */
@@ -185,12 +261,39 @@ static px_status remove_outputs(struct run *run, px_error *err)
         run->record.outputs = NULL;
         run->record.output_count = 0;
     }
-    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "original deleted",
+    say(run, PX_INFO, "original deleted",
                  json_pack("{s:s, s:b}", "key", run->image_id, "outputsFollow", run->pipeline->config->delete_follows));
-    return finish(run, PX_RECORD_DELETED, PX_OK, "", PX_ACKNOWLEDGE, 0, err);
+    px_status finished = finish(run, PX_RECORD_DELETED, PX_OK, "", PX_ACKNOWLEDGE, 0, &why);
+    return finished == PX_OK ? PX_OK : fail_run(run, finished, &why, err);
 }
 
 /* ---- an original that is there ---- */
+
+/* The key of an output, as the recipe names it now. */
+static px_status output_key(const struct run *run, const px_output *output, const char *etag, px_format format, int width, int height,
+                            const char **ret, px_error *err)
+{
+    const char *name;
+    PX_TRY(px_output_name(output, run->job->key, etag, format, width, height, run->arena, &name, err));
+    name = px_arena_format(run->arena, "%s%s", run->pipeline->config->destination_prefix, name);
+    if (!name)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an output's name");
+    if (strlen(name) > PX_LIMIT_KEY_BYTES)
+        return px_fail(err, PX_BAD_RECIPE, "output %s would be named with %zu bytes; a key has 1 to %d", output->id, strlen(name),
+                       PX_LIMIT_KEY_BYTES);
+    *ret = name;
+    return PX_OK;
+}
+
+/* Made as the recipe says, and lying where it says? */
+static bool is_output_current(const struct run *run, const px_record_output *made, const px_output *output, const char *etag)
+{
+    const char *key;
+    px_format format = px_format_find(made->format);
+    return strcmp(made->recipe, output->fingerprint) == 0 && strcmp(made->bucket, run->pipeline->config->destination) == 0 &&
+           format != PX_FORMAT_COUNT && output_key(run, output, etag, format, made->width, made->height, &key, NULL) == PX_OK &&
+           strcmp(made->key, key) == 0;
+}
 
 static bool is_up_to_date(const struct run *run, const px_record *record, const px_object *object)
 {
@@ -201,7 +304,7 @@ static bool is_up_to_date(const struct run *run, const px_record *record, const 
     if (run->job->sequencer && strcmp(record->sequencer, run->job->sequencer) < 0)
         return false;
     for (int i = 0; i < recipe->output_count; i++)
-        if (strcmp(record->outputs[i].recipe, recipe->outputs[i].fingerprint) != 0)
+        if (!is_output_current(run, &record->outputs[i], &recipe->outputs[i], object->etag))
             return false;
     return true;
 }
@@ -222,7 +325,7 @@ static px_status transform(struct run *run, px_error *err)
                            ? run->pipeline->transform(run->pipeline->sandbox, &task, &run->report, &run->usage, err)
                            : px_sandbox_run(run->pipeline->sandbox, &task, &run->report, &run->usage, err);
     PX_TRY(status);
-    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "source",
+    say(run, PX_INFO, "source",
                  json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
                            run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes));
     return PX_OK;
@@ -236,14 +339,7 @@ static px_status plan_puts(struct run *run, px_error *err)
         const px_output *output = &config->recipe.outputs[i];
         const px_output_report *made = &run->report.outputs[i];
         const char *name;
-        PX_TRY(px_output_name(output, run->job->key, run->object.etag, made->format, made->width, made->height, run->arena, &name,
-                              err));
-        name = px_arena_format(run->arena, "%s%s", config->destination_prefix, name);
-        if (!name)
-            return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an output's name");
-        if (strlen(name) > PX_LIMIT_KEY_BYTES)
-            return px_fail(err, PX_BAD_RECIPE, "output %s would be named with %zu bytes; a key has 1 to %d", output->id, strlen(name),
-                           PX_LIMIT_KEY_BYTES);
+        PX_TRY(output_key(run, output, run->object.etag, made->format, made->width, made->height, &name, err));
         for (int k = 0; k < i; k++)
             if (strcmp(run->puts[k].key, name) == 0)
                 return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", config->recipe.outputs[k].id, output->id, name);
@@ -254,7 +350,7 @@ static px_status plan_puts(struct run *run, px_error *err)
             .meta = config->keep_metadata ? run->object.meta : NULL,
             .meta_count = config->keep_metadata ? run->object.meta_count : 0, .overwrite_any = config->overwrite_any,
         };
-        px_log_write(run->pipeline->log, PX_INFO, run->request_id, "output",
+        say(run, PX_INFO, "output",
                      json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:i}", "id", output->id, "key", name, "format",
                                px_format_name(made->format), "width", made->width, "height", made->height, "bytes",
                                (json_int_t)made->bytes, "quality", made->quality));
@@ -262,25 +358,17 @@ static px_status plan_puts(struct run *run, px_error *err)
     return PX_OK;
 }
 
-static px_status describe(struct run *run, px_error *err)
+/* The outputs as the record will name them; their ETags come with put_set. */
+static void describe(struct run *run)
 {
     const px_config *config = run->pipeline->config;
-    int count = config->recipe.output_count;
-    px_record_output *outputs = px_new(run->arena, px_record_output, (size_t)count);
-    if (!outputs)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %d outputs", count);
-    for (int i = 0; i < count; i++) {
+    run->made_count = config->recipe.output_count;
+    for (int i = 0; i < run->made_count; i++) {
         const px_output_report *made = &run->report.outputs[i];
-        outputs[i] = (px_record_output){ config->recipe.outputs[i].id, run->puts[i].bucket, run->puts[i].key,
-                                         px_format_name(made->format), run->puts[i].etag, config->recipe.outputs[i].fingerprint,
-                                         made->width, made->height, made->quality, made->bytes };
+        run->made[i] = (px_record_output){ config->recipe.outputs[i].id, run->puts[i].bucket, run->puts[i].key,
+                                           px_format_name(made->format), run->puts[i].etag, config->recipe.outputs[i].fingerprint,
+                                           made->width, made->height, made->quality, made->bytes };
     }
-    run->record.outputs = outputs;
-    run->record.output_count = (size_t)count;
-    run->record.format = px_format_name(run->report.format);
-    run->record.width = run->report.width;
-    run->record.height = run->report.height;
-    return PX_OK;
 }
 
 /* What can be wrong with a source before a byte of it is decoded. */
@@ -301,10 +389,13 @@ static px_status make_outputs(struct run *run, px_error *err)
     px_set set = { .puts = run->puts, .put_count = (size_t)run->pipeline->config->recipe.output_count };
     PX_TRY(judge_source(run, err));
     PX_TRY(transform(run, err));
+    run->record.format = px_format_name(run->report.format);
+    run->record.width = run->report.width;
+    run->record.height = run->report.height;
     PX_TRY(plan_puts(run, err));
     PX_TRY(plan_removes(run, run->puts, (int)set.put_count, &set, err));
-    PX_TRY(put_set(run, &set, err));
-    return describe(run, err);
+    describe(run);
+    return put_set(run, &set, err);
 }
 
 static void log_done(const struct run *run)
@@ -314,7 +405,7 @@ static void log_done(const struct run *run)
                                (json_int_t)run->usage.cpu_us, "peakBytes", (json_int_t)run->usage.peak_bytes, "durationMs", since_ms(run->start_us));
     if (fields && run->job->event_ms)
         json_object_set_new(fields, "sinceEventMs", json_integer(px_now_ms() - run->job->event_ms));
-    px_log_write(run->pipeline->log, PX_INFO, run->request_id, "done", fields);
+    say(run, PX_INFO, "done", fields);
 }
 
 static px_status update(struct run *run, px_error *err)
@@ -325,20 +416,21 @@ static px_status update(struct run *run, px_error *err)
     record->bytes = run->object.bytes;
     record->etag = run->object.etag;
     record->version_id = run->object.version_id;
+    record->format = ""; /* of what was there before */
+    record->width = record->height = 0;
     px_error why = { "" };
-    px_record before = *record;
     px_status status = make_outputs(run, &why);
     if (status == PX_OK) {
+        record->outputs = run->made;
+        record->output_count = (size_t)run->made_count;
         status = finish(run, PX_RECORD_DONE, PX_OK, "", PX_ACKNOWLEDGE, 0, &why);
-        if (status == PX_OK) {
-            log_done(run);
-            return PX_OK;
-        }
-        /* The set was not applied: the outputs that are there are those of before. */
-        record->outputs = before.outputs;
-        record->output_count = before.output_count;
+        if (status == PX_OUTPUT_NAME_TAKEN)
+            status = tell_taken(run, &why);
     }
-    return fail_run(run, status, &why, err);
+    if (status != PX_OK)
+        return fail_run(run, status, &why, err);
+    log_done(run);
+    return PX_OK;
 }
 
 /* ---- one job ---- */
@@ -354,6 +446,8 @@ static px_status claim(struct run *run, px_error *err)
     log_action(run, "table.claim", run->image_id, start_us, status, err);
     if (status == PX_OK && run->job->sequencer)
         run->record.sequencer = run->job->sequencer;
+    run->old = run->record.outputs;
+    run->old_count = run->record.output_count;
     return status;
 }
 
@@ -371,7 +465,7 @@ static px_status run_job(struct run *run, px_error *err)
     px_record present;
     if (found == PX_OK && pipeline->table->find(pipeline->table, run->image_id, run->arena, &present, NULL) == PX_OK &&
         is_up_to_date(run, &present, &run->object)) {
-        px_log_write(pipeline->log, PX_INFO, run->request_id, "already done", json_pack("{s:s}", "key", run->image_id));
+        say(run, PX_INFO, "already done", json_pack("{s:s}", "key", run->image_id));
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
     }
     px_error claim_error = { "" };
@@ -392,6 +486,21 @@ static px_status run_job(struct run *run, px_error *err)
     return update(run, err);
 }
 
+/* Why a job is not for this configuration; NULL if it is. */
+static const char *ignored_because(const px_config *config, const px_job *job, px_arena *arena)
+{
+    if (job->kind == PX_JOB_IGNORE)
+        return job->reason;
+    const char *reason = NULL;
+    if (strcmp(job->bucket, config->source) != 0)
+        reason = px_arena_format(arena, "the event is about the bucket %s; the source is the bucket %s", job->bucket, config->source);
+    else if (strncmp(job->key, config->source_prefix, strlen(config->source_prefix)) != 0)
+        reason = px_arena_format(arena, "the key does not begin with source_prefix (%s)", config->source_prefix);
+    else
+        return NULL;
+    return reason ? reason : "not from the source";
+}
+
 /* ---- START, END, REPORT ---- */
 
 static void log_start(const struct run *run)
@@ -410,7 +519,7 @@ static void log_report(const struct run *run, px_status status)
     px_time_format(px_now_ms(), time);
     double ms = since_ms(run->start_us);
     long billed = (long)ms + 1;
-    long memory = (long)(run->pipeline->config->limits.memory_bytes >> 20), peak = (long)(run->usage.peak_bytes >> 20);
+    long memory = (long)(px_sandbox_memory(&run->pipeline->config->limits) >> 20), peak = (long)(run->usage.peak_bytes >> 20);
     snprintf(text, sizeof text,
              "END RequestId: %s\nREPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %ld ms\tMemory Size: %ld MB\tMax Memory Used: %ld MB",
              run->request_id, run->request_id, ms, billed, memory, peak);
@@ -444,8 +553,9 @@ static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, 
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a job");
     log_start(&run);
     px_status status;
-    if (job->kind == PX_JOB_IGNORE) {
-        px_log_write(pipeline->log, PX_INFO, request_id, "event ignored", json_pack("{s:s}", "reason", job->reason));
+    const char *reason = ignored_because(pipeline->config, job, arena);
+    if (reason) {
+        say(&run, PX_INFO, "event ignored", json_pack("{s:s, s:s}", "key", run.image_id, "reason", reason));
         status = settle(&run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
     } else
         status = run_job(&run, err);
@@ -475,6 +585,18 @@ static px_status handle_batch(px_pipeline *pipeline, const px_delivery *delivery
     return pipeline->queue ? pipeline->queue->settle(pipeline->queue, &worst, err) : PX_OK;
 }
 
+static px_status handle_bad_event(px_pipeline *pipeline, const px_delivery *delivery, const char *request_id, px_arena *arena,
+                                  px_status status, const px_error *why, px_error *err)
+{
+    struct run run = { .pipeline = pipeline, .delivery = delivery, .arena = arena, .request_id = request_id,
+                       .start_us = px_monotonic_us(), .failed = true };
+    log_start(&run);
+    say(&run, PX_ERROR, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(status), "reason", why->message));
+    px_status settled = pipeline->queue ? settle(&run, PX_DEAD, 0, status, why->message, err) : px_fail(err, status, "%s", why->message);
+    log_report(&run, settled);
+    return settled;
+}
+
 px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
@@ -485,11 +607,8 @@ px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery,
     int count;
     px_error why = { "" };
     px_status status = px_event_parse(px_bytes_of(delivery->body), &arena, &jobs, &count, &why);
-    if (status != PX_OK) {
-        px_log_write(pipeline->log, PX_ERROR, request_id, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(status), "reason", why.message));
-        px_settlement settlement = { .delivery = delivery, .verdict = PX_DEAD, .status = status, .message = why.message, .image_id = "" };
-        return pipeline->queue ? pipeline->queue->settle(pipeline->queue, &settlement, err) : px_fail(err, status, "%s", why.message);
-    }
+    if (status != PX_OK)
+        return handle_bad_event(pipeline, delivery, request_id, &arena, status, &why, err);
     if (count == 1) {
         px_settlement settlement;
         return handle_job(pipeline, delivery, &jobs[0], request_id, &arena, &settlement, err);

@@ -30,7 +30,6 @@ struct px_sandbox {
     int socket;            /* owned; -1 when there is no zygote */
     pid_t zygote;
     unsigned generation;   /* of the zygote: counts starts */
-    uint64_t memory_bytes; /* for limits that leave it to us */
 };
 
 typedef struct job {
@@ -115,6 +114,8 @@ static uint64_t machine_share(void)
     return share > least ? share : least;
 }
 
+uint64_t px_sandbox_memory(const px_limits *limits) { return limits->memory_bytes ? limits->memory_bytes : machine_share(); }
+
 px_status px_sandbox_open(px_sandbox **ret, px_error *err)
 {
     px_sandbox *self = calloc(1, sizeof *self);
@@ -122,7 +123,6 @@ px_status px_sandbox_open(px_sandbox **ret, px_error *err)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the sandbox");
     pthread_mutex_init(&self->lock, NULL);
     self->socket = -1;
-    self->memory_bytes = machine_share();
     px_status status = start_zygote(self, err);
     if (status != PX_OK) {
         px_sandbox_close(self);
@@ -174,8 +174,7 @@ static px_status submit(px_sandbox *self, const px_sandbox_task *task, job *ret,
     body.count = task->count;
     body.has_state = task->source->state_fd >= 0;
     body.limits = *task->limits;
-    if (body.limits.memory_bytes == 0)
-        body.limits.memory_bytes = self->memory_bytes;
+    body.limits.memory_bytes = px_sandbox_memory(task->limits);
     if (body.limits.seconds == 0)
         body.limits.seconds = 1;
     memcpy(body.specs, task->specs, (size_t)task->count * sizeof *task->specs);

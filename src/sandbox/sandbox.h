@@ -36,6 +36,9 @@ void px_sandbox_close(px_sandbox *sandbox); /* ends the zygote; no task may be r
 PX_CHECKED px_status px_sandbox_run(px_sandbox *sandbox, const px_sandbox_task *task, px_transform_report *ret,
                                     px_sandbox_usage *ret_usage, px_error *err);
 
+/* The memory that a picture's process gets under `limits`: theirs, or this machine's share where they leave it to us. */
+uint64_t px_sandbox_memory(const px_limits *limits);
+
 /* What main calls when the program was started as the zygote (first argument PX_ZYGOTE_ARGUMENT); exit code. */
 #define PX_ZYGOTE_ARGUMENT "--pixmill-zygote"
 int px_zygote_main(void);
