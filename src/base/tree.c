@@ -4,7 +4,10 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 16 };
+#include "base/limits.h"
+
+/* Names are compared with all before them in their map: a bound on entries keeps that short. */
+enum { DEPTH_MAX = 16, ENTRIES_MAX = 256 };
 
 struct reader {
     yaml_parser_t parser;
@@ -29,12 +32,30 @@ static px_status refuse(struct reader *reader, const yaml_event_t *event, const 
     return px_fail(reader->err, PX_BAD_CONFIG, "%s:%zu: %s", reader->name, event->start_mark.line + 1, what);
 }
 
+/* A text without anchor, tag or NUL. */
+static px_status read_text(struct reader *reader, const yaml_event_t *event, const char **ret)
+{
+    if (event->data.scalar.anchor || event->data.scalar.tag)
+        return refuse(reader, event, "anchors and tags are not understood");
+    if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
+        return refuse(reader, event, "a NUL character in a text");
+    const char *text = px_arena_copy_text(reader->arena, (const char *)event->data.scalar.value);
+    if (!text)
+        return px_fail(reader->err, PX_OUT_OF_MEMORY, "no memory for %s", reader->name);
+    *ret = text;
+    return PX_OK;
+}
+
 static px_status add_child(px_tree *parent, px_tree ***end, px_tree *child, struct reader *reader)
 {
-    for (const px_tree *each = parent->first; child->name && each; each = each->next)
+    int count = 0;
+    for (const px_tree *each = parent->first; child->name && each; each = each->next) {
         if (strcmp(each->name, child->name) == 0)
             return px_fail(reader->err, PX_BAD_CONFIG, "%s:%d: '%s' is there twice, first in line %d", reader->name,
                            child->line, child->name, each->line);
+        if (++count == ENTRIES_MAX)
+            return px_fail(reader->err, PX_BAD_CONFIG, "%s:%d: more than %d entries", reader->name, child->line, ENTRIES_MAX);
+    }
     **end = child;
     *end = &child->next;
     return PX_OK;
@@ -51,10 +72,8 @@ static px_status read_children(struct reader *reader, px_tree *parent, int depth
         bool ends = event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
         px_status status = PX_OK;
         if (!ends && parent->kind == PX_TREE_MAP) {
-            if (event.type != YAML_SCALAR_EVENT)
-                status = refuse(reader, &event, "the name of an entry must be plain text");
-            else if (!(name = px_arena_copy_text(reader->arena, (const char *)event.data.scalar.value)))
-                status = px_fail(reader->err, PX_OUT_OF_MEMORY, "no memory for %s", reader->name);
+            status = event.type == YAML_SCALAR_EVENT ? read_text(reader, &event, &name)
+                                                     : refuse(reader, &event, "the name of an entry must be plain text");
             yaml_event_delete(&event);
             PX_TRY(status);
             PX_TRY(next_event(reader, &event));
@@ -81,19 +100,14 @@ static px_status read_node(struct reader *reader, const yaml_event_t *event, int
     node->line = (int)event->start_mark.line + 1;
     switch (event->type) {
     case YAML_SCALAR_EVENT:
-        if (event->data.scalar.anchor || event->data.scalar.tag)
-            return refuse(reader, event, "anchors and tags are not understood");
-        if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
-            return refuse(reader, event, "a NUL character in a text");
         node->kind = PX_TREE_SCALAR;
-        node->text = px_arena_copy_text(reader->arena, (const char *)event->data.scalar.value);
-        if (!node->text)
-            return px_fail(reader->err, PX_OUT_OF_MEMORY, "no memory for %s", reader->name);
+        PX_TRY(read_text(reader, event, &node->text));
         break;
     case YAML_SEQUENCE_START_EVENT:
     case YAML_MAPPING_START_EVENT: {
         bool is_list = event->type == YAML_SEQUENCE_START_EVENT;
-        if (is_list ? event->data.sequence_start.anchor != NULL : event->data.mapping_start.anchor != NULL)
+        if (is_list ? event->data.sequence_start.anchor || event->data.sequence_start.tag
+                    : event->data.mapping_start.anchor || event->data.mapping_start.tag)
             return refuse(reader, event, "anchors and tags are not understood");
         node->kind = is_list ? PX_TREE_LIST : PX_TREE_MAP;
         PX_TRY(read_children(reader, node, depth + 1));
@@ -139,6 +153,8 @@ static px_status read_document(struct reader *reader, px_tree **ret)
 px_status px_tree_parse(px_bytes text, const char *name, px_arena *arena, px_tree **ret, px_error *err)
 {
     struct reader reader = { .name = name, .arena = arena, .err = err };
+    if (text.count > PX_LIMIT_CONFIG_BYTES)
+        return px_fail(err, PX_BAD_CONFIG, "%s has %zu bytes; at most %d are read", name, text.count, PX_LIMIT_CONFIG_BYTES);
     if (!yaml_parser_initialize(&reader.parser))
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory to read %s", name);
     static const uint8_t nothing = 0;

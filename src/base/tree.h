@@ -21,7 +21,7 @@ struct px_tree {
     px_tree *next;        /* in the same list or map */
 };
 
-/* `name` is for messages ("pixmill.yaml"). An empty text is an empty map. PX_BAD_CONFIG names the line. */
+/* `name` is for messages ("pixmill.yaml"). At most PX_LIMIT_CONFIG_BYTES are read. An empty text is an empty map. PX_BAD_CONFIG names the line. */
 PX_CHECKED px_status px_tree_parse(px_bytes text, const char *name, px_arena *arena, px_tree **ret, px_error *err);
 
 /* The child of that name; NULL if there is none. */

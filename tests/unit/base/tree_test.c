@@ -1,8 +1,10 @@
 /* YAML and JSON become one tree with line numbers. Goal: what a configuration may be made of is read exactly, and all that
  * bombs are made of is refused with the line it stands in. Method: small texts, by hand. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/tree.h"
 #include "test.h"
 
@@ -87,7 +89,8 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 static void anchors_aliases_and_tags_are_refused_wherever_they_stand(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "a: &x 1\n", "a: &x [1]\n", "a: &x {b: 1}\n", "a: *x\n", "a: !!int 1\n" };
+    static const char *const texts[] = { "a: &x 1\n", "a: &x [1]\n", "a: &x {b: 1}\n", "a: *x\n", "a: !!int 1\n", "a: !x [1]\n",
+                                         "a: !!map {b: 1}\n", "&x a: 1\n", "!!str a: 1\n", "- &x\n", "!!map {}\n" };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_refused(px_bytes_of(texts[i]), "not understood");
 }
@@ -96,6 +99,22 @@ static void nul_in_a_text_is_refused(void **state)
 {
     (void)state;
     assert_refused(px_bytes_of("a: \"x\\0y\"\n"), "NUL");
+    assert_refused(px_bytes_of("\"a\\0b\": x\n"), "NUL"); /* else it would pass for 'a' */
+}
+
+static void what_would_take_long_is_refused(void **state)
+{
+    (void)state;
+    static char text[PX_LIMIT_CONFIG_BYTES + 2];
+    size_t count = 0;
+    for (int i = 0; i < 256; i++)
+        count += (size_t)snprintf(text + count, sizeof text - count, "k%d: 1\n", i);
+    assert_non_null(px_tree_find(parse(text), "k255"));
+    snprintf(text + count, sizeof text - count, "k256: 1\n");
+    assert_refused(px_bytes_of(text), "test.yaml:257: more than 256 entries");
+    memset(text, ' ', sizeof text - 1);
+    assert_refused((px_bytes){ (const uint8_t *)text, PX_LIMIT_CONFIG_BYTES + 1 }, "1048577 bytes");
+    assert_int_equal(parse(text + 1)->kind, PX_TREE_MAP);
 }
 
 int main(void)
@@ -108,6 +127,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_is_told_with_its_line),
         cmocka_unit_test(anchors_aliases_and_tags_are_refused_wherever_they_stand),
         cmocka_unit_test(nul_in_a_text_is_refused),
+        cmocka_unit_test(what_would_take_long_is_refused),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
 }
