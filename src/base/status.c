@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const struct {
     const char *code;
     int http, exit;
@@ -17,6 +19,7 @@ static const struct {
 #undef PX_STATUS_ROW
 };
 
+/* Messages go into JSON, which takes no broken text: neither a stranger's, nor a character that did not fit whole. */
 px_status px_fail(px_error *err, px_status status, const char *format, ...)
 {
     if (err) {
@@ -24,6 +27,7 @@ px_status px_fail(px_error *err, px_status status, const char *format, ...)
         va_start(arguments, format);
         vsnprintf(err->message, sizeof err->message, format, arguments);
         va_end(arguments);
+        px_utf8_mend(err->message);
     }
     return status;
 }
@@ -51,6 +55,7 @@ px_status px_fail_errno(px_error *err, int number, const char *format, ...)
         size_t used = strlen(err->message);
         char text[96];
         snprintf(err->message + used, sizeof err->message - used, ": %s", strerror_r(number, text, sizeof text));
+        px_utf8_mend(err->message);
     }
     return status_of_errno(number);
 }

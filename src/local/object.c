@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "local/inside.h"
 
 enum { HEAD_TEXTS = 6, OPERATION_ARENA = 1 << 18 };
@@ -32,26 +33,12 @@ static bool is_bucket_name(const char *name)
     return strspn(name, "0123456789.") != count || !strchr(name, '.'); /* not an IPv4 address */
 }
 
-static bool is_utf8(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : (*c & 0xf0) == 0xe0 ? 2 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
-        if (more < 0 || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90)
-            || (*c == 0xf4 && c[1] > 0x8f))
-            return false;
-        for (c++; more > 0; more--, c++)
-            if ((*c & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
-
 px_status px_name_check(const char *bucket, const char *key, px_error *err)
 {
     if (!is_bucket_name(bucket))
         return px_fail(err, PX_BAD_REQUEST, "a bucket name has 3 to 63 characters: lower-case letters, digits, dots and"
                        " hyphens; \"%.80s\" does not fit", bucket);
-    if (key && (!*key || strlen(key) > PX_LIMIT_KEY_BYTES || !is_utf8(key)))
+    if (key && (!*key || strlen(key) > PX_LIMIT_KEY_BYTES || !px_is_utf8(key)))
         return px_fail(err, PX_BAD_REQUEST, "a key is 1 to 1024 bytes of UTF-8");
     return PX_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "pipeline/inside.h"
 
 enum { RECORDS_MAX = 10000 };
@@ -58,6 +59,8 @@ static px_status read_record(const json_t *record, px_arena *arena, px_job *ret,
     const char *key = form_decode(encoded, arena);
     if (!key)
         return px_fail(err, PX_BAD_EVENT, "the key '%.100s' is not form-encoded", encoded);
+    if (!px_is_utf8(key))
+        return px_fail(err, PX_BAD_EVENT, "the key '%.100s' is not UTF-8, as S3's keys are", encoded);
     const char *bucket = text_of(json_object_get(s3, "bucket"), "name");
     PX_TRY(judge_name(bucket, key, err));
     px_job job = { .bucket = px_arena_copy_text(arena, bucket), .key = key, .reason = "" };

@@ -76,6 +76,8 @@ static void keys_are_decoded_as_s3_encodes_them(void **state)
     assert_refused(s3("ObjectCreated:Put", "a%2", "1"), "not form-encoded");
     assert_refused(s3("ObjectCreated:Put", "a%zz", "1"), "not form-encoded");
     assert_refused(s3("ObjectCreated:Put", "a%00b", "1"), "not form-encoded");
+    assert_refused(s3("ObjectCreated:Put", "a%FFb", "1"), "'a%FFb' is not UTF-8");
+    assert_refused(s3("ObjectCreated:Put", "%ED%A0%80", "1"), "not UTF-8");
 }
 
 static void sequencers_are_padded_and_may_be_missing(void **state)
