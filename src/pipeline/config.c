@@ -103,15 +103,19 @@ static px_status wrong(const struct loader *loader, const option *row, const val
 
 static bool parse_number(const char *text, bool is_size, double *ret)
 {
+    /* strtod alone would also take 0x10, 1e3 and what the locale says. */
+    size_t whole = strspn(text, "0123456789"), fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    const char *end = text + whole + (fraction ? fraction + 1 : 0);
     static const struct {
         const char *name;
         double factor;
     } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 },
                   { "kB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 } };
-    if (!isdigit((unsigned char)*text))
+    if (whole == 0 || whole > 18 || fraction > 9)
         return false;
-    char *end;
-    double number = strtod(text, &end);
+    char digits[32];
+    snprintf(digits, sizeof digits, "%.*s", (int)(end - text), text);
+    double number = strtod(digits, NULL);
     for (size_t i = 0; i < (is_size ? sizeof units / sizeof *units : 1); i++)
         if (strcmp(end, units[i].name) == 0) {
             *ret = number * units[i].factor;
@@ -124,6 +128,8 @@ static bool parse_number(const char *text, bool is_size, double *ret)
 static int choice_of(const char *choices, const char *text)
 {
     int index = 0;
+    if (strcmp(text, "jpg") == 0)
+        text = "jpeg"; /* the one choice that people know by two names */
     size_t length = strlen(text);
     for (const char *at = choices;; at++, index++) {
         size_t count = strcspn(at, "|");
@@ -232,11 +238,12 @@ static int distance(const char *a, const char *b)
 
 static px_status unknown(const struct loader *loader, const char *origin, const char *path, bool in_output)
 {
+    px_status status = in_output ? PX_BAD_RECIPE : PX_BAD_CONFIG;
     const char *last = strrchr(path, '.');
     last = last ? last + 1 : path;
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(later[i], last) == 0 || strcmp(later[i], path) == 0)
-            return px_fail(loader->err, PX_BAD_CONFIG, "%s: '%s' is not supported by this version of pixmill", origin, path);
+            return px_fail(loader->err, status, "%s: '%s' is not supported by this version of pixmill", origin, path);
     const char *nearest = NULL;
     int nearest_distance = 4;
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -246,7 +253,7 @@ static px_status unknown(const struct loader *loader, const char *origin, const 
             nearest_distance = far;
         }
     }
-    return px_fail(loader->err, PX_BAD_CONFIG, "%s: there is no option '%s'%s%s%s; docs/configure.md lists them", origin, path,
+    return px_fail(loader->err, status, "%s: there is no option '%s'%s%s%s; docs/configure.md lists them", origin, path,
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -373,6 +380,19 @@ static px_status read_output(struct loader *loader, const px_tree *node, const c
     return PX_OK;
 }
 
+/* Two outputs with one template: does one of its words keep the names apart, as far as the recipe can tell? A picture may
+ * still bring them together (neither is enlarged); the job tells then. */
+static bool names_may_differ(const px_output *a, const px_output *b)
+{
+    const px_output_spec *one = &a->spec, *two = &b->spec;
+    bool sizes = one->width != two->width || one->height != two->height || one->fit != two->fit || one->enlarge != two->enlarge ||
+                 one->rotate != two->rotate;
+    return strcmp(a->name, b->name) != 0 || strstr(a->name, "{id}") ||
+           (strstr(a->name, "{hash}") && strcmp(a->fingerprint, b->fingerprint) != 0) ||
+           (sizes && (strstr(a->name, "{width}") || strstr(a->name, "{height}"))) ||
+           (one->format != two->format && strstr(a->name, "{format}"));
+}
+
 static px_status read_outputs(struct loader *loader, px_recipe *recipe)
 {
     if (!loader->outputs) {
@@ -388,8 +408,8 @@ static px_status read_outputs(struct loader *loader, px_recipe *recipe)
             const px_output *other = &recipe->outputs[i];
             if (strcmp(other->id, output->id) == 0)
                 return px_fail(loader->err, PX_BAD_RECIPE, "%s:%d: there are two outputs with the id '%s'", loader->outputs_name, each->line, output->id);
-            if (strcmp(other->name, output->name) == 0 && !strstr(output->name, "{id}") && !strstr(output->name, "{hash}"))
-                return px_fail(loader->err, PX_BAD_RECIPE, "%s:%d: outputs '%s' and '%s' have one name, %s: put {id} or {width} into it",
+            if (!names_may_differ(other, output))
+                return px_fail(loader->err, PX_BAD_RECIPE, "%s:%d: outputs '%s' and '%s' have one name, %s: put {id} into it",
                                loader->outputs_name, each->line, other->id, output->id, output->name);
         }
         recipe->output_count++;

@@ -132,6 +132,10 @@ static void mistakes_name_line_and_remedy(void **state)
     assert_refused("width: 100\n", PX_BAD_CONFIG, "belongs to an output");
     assert_refused("heavy: {queue: x}\n", PX_BAD_CONFIG, "not supported by this version");
     assert_refused(OUTPUT("width: 0.5"), PX_BAD_RECIPE, "test.yaml:3: width");
+    assert_refused(OUTPUT("widht: 5"), PX_BAD_RECIPE, "test.yaml:3: there is no option 'widht'; did you mean 'width'?");
+    assert_refused(OUTPUT("watermark: x"), PX_BAD_RECIPE, "not supported by this version");
+    assert_refused(OUTPUT("source: x"), PX_BAD_RECIPE, "there is no option 'source'");
+    assert_refused(OUTPUT("format: bmp"), PX_BAD_RECIPE, "format cannot be 'bmp': it wants keep|jpeg|png");
     assert_refused(OUTPUT("name: '{stm}.jpg'"), PX_BAD_RECIPE, "is not a word of a name");
     assert_refused(OUTPUT("id: 'a b'"), PX_BAD_RECIPE, "an id is");
     assert_refused("recipe: 5\n", PX_BAD_RECIPE, "outputs: [...]");
@@ -147,7 +151,23 @@ static void sizes_have_units_and_counts_do_not(void **state)
     assert_int_equal(load("limits: {memory: auto}\n").limits.memory_bytes, 0);
     assert_refused("limits: {input_bytes: 1 elephant}\n", PX_BAD_CONFIG, "bytes such as 200MiB");
     assert_refused("limits: {pixels: 1MiB}\n", PX_BAD_CONFIG, "whole number");
-    assert_refused("limits: {input_bytes: -5}\n", PX_BAD_CONFIG, "bytes such as 200MiB");
+    static const char *const numbers[] = { "-5", "0x10", "1e3", "1.", ".5", "1.0.0", "inf", "nan", "+5", "5 ", "1,000", "99999999999999999999",
+                                           "1e300", "0x1p4", "5MiBs", "0" };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const char *text = px_arena_format(&arena, "limits: {input_bytes: '%s'}\n", numbers[i]);
+        assert_refused(text, PX_BAD_CONFIG, "bytes such as 200MiB");
+        text = px_arena_format(&arena, "limits: {pixels: '%s'}\n", numbers[i]);
+        assert_refused(text, PX_BAD_CONFIG, "whole number");
+    }
+    assert_int_equal(load("limits: {pixels: 010}\n").limits.pixels, 10); /* decimal, always */
+}
+
+static void jpg_is_jpeg(void **state)
+{
+    (void)state;
+    px_config config = load("recipe:\n  outputs:\n    - {id: a, name: a, format: jpg}\n    - {id: b, name: b, format: jpeg}\n");
+    assert_int_equal(config.recipe.outputs[0].spec.format, PX_FORMAT_JPEG);
+    assert_string_equal(config.recipe.outputs[0].fingerprint, config.recipe.outputs[1].fingerprint);
 }
 
 static void outputs_are_refused_that_would_always_overwrite_each_other(void **state)
@@ -156,7 +176,28 @@ static void outputs_are_refused_that_would_always_overwrite_each_other(void **st
     assert_refused("recipe:\n  outputs:\n    - {id: a, name: x.jpg}\n    - {id: a, name: y.jpg}\n", PX_BAD_RECIPE,
                    "test.yaml:4: there are two outputs with the id 'a'");
     assert_refused("recipe:\n  outputs:\n    - {id: a, name: x.jpg}\n    - {id: b, name: x.jpg}\n", PX_BAD_RECIPE, "have one name");
-    assert_int_equal(load("recipe:\n  outputs:\n    - {id: a, name: '{id}.jpg'}\n    - {id: b, name: '{id}.jpg'}\n").recipe.output_count, 2);
+    /* first output                      second                                whether a word keeps them apart */
+    static const struct {
+        const char *first, *second;
+        bool apart;
+    } rows[] = {
+        { "name: '{id}.jpg'",               "name: '{id}.jpg'",                   true },
+        { "name: 'x-{width}.jpg'",          "name: 'x-{width}.jpg', width: 400",  true },
+        { "name: 'x-{width}.jpg'",          "name: 'x-{width}.jpg', quality: 40", false },
+        { "name: 'x-{height}.jpg'",         "name: 'x-{height}.jpg', height: 40", true },
+        { "name: 'x.{format}'",             "name: 'x.{format}', format: png",    true },
+        { "name: 'x.{format}'",             "name: 'x.{format}', width: 400",     false },
+        { "name: 'x-{hash}'",               "name: 'x-{hash}', quality: 40",      true },
+        { "name: 'x-{hash}'",               "name: 'x-{hash}'",                   false },
+        { "name: '{stem}'",                 "name: '{stem}', width: 400",         false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *text = px_arena_format(&arena, "recipe:\n  outputs:\n    - {id: a, %s}\n    - {id: b, %s}\n", rows[i].first, rows[i].second);
+        if (rows[i].apart)
+            assert_int_equal(load(text).recipe.output_count, 2);
+        else
+            assert_refused(text, PX_BAD_RECIPE, "have one name");
+    }
 }
 
 static void a_bucket_that_feeds_itself_is_refused(void **state)
@@ -209,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_whole_recipe_fits_into_the_environment),
         cmocka_unit_test(mistakes_name_line_and_remedy),
         cmocka_unit_test(sizes_have_units_and_counts_do_not),
+        cmocka_unit_test(jpg_is_jpeg),
         cmocka_unit_test(outputs_are_refused_that_would_always_overwrite_each_other),
         cmocka_unit_test(a_bucket_that_feeds_itself_is_refused),
         cmocka_unit_test(what_show_prints_can_be_read_back),
