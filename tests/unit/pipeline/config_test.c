@@ -70,7 +70,14 @@ static void defaults_do_what_the_mission_says(void **state)
     assert_true(config.delete_follows);
     assert_false(config.overwrite_any);
     px_limits limits = PX_LIMITS_DEFAULT;
-    assert_memory_equal(&config.limits, &limits, sizeof limits);
+    assert_int_equal(config.limits.input_bytes, limits.input_bytes);
+    assert_int_equal(config.limits.pixels, limits.pixels);
+    assert_int_equal(config.limits.side, limits.side);
+    assert_int_equal(config.limits.frames, limits.frames);
+    assert_int_equal(config.limits.scans, limits.scans);
+    assert_int_equal(config.limits.metadata_bytes, limits.metadata_bytes);
+    assert_int_equal(config.limits.memory_bytes, limits.memory_bytes);
+    assert_int_equal(config.limits.seconds, limits.seconds);
 }
 
 static void flags_beat_environment_beats_file_beats_defaults(void **state)
