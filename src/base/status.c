@@ -19,7 +19,16 @@ static const struct {
 #undef PX_STATUS_ROW
 };
 
-/* Messages go into JSON, which takes no broken text: neither a stranger's, nor a character that did not fit whole. */
+/* Messages go into JSON, which takes no broken text (a stranger's, or a character that did not fit whole), and onto
+ * terminals, which must not obey what a stranger wrote. */
+static void tidy(char *message)
+{
+    px_utf8_mend(message);
+    for (char *at = message; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = ' ';
+}
+
 px_status px_fail(px_error *err, px_status status, const char *format, ...)
 {
     if (err) {
@@ -27,7 +36,7 @@ px_status px_fail(px_error *err, px_status status, const char *format, ...)
         va_start(arguments, format);
         vsnprintf(err->message, sizeof err->message, format, arguments);
         va_end(arguments);
-        px_utf8_mend(err->message);
+        tidy(err->message);
     }
     return status;
 }
@@ -55,7 +64,7 @@ px_status px_fail_errno(px_error *err, int number, const char *format, ...)
         size_t used = strlen(err->message);
         char text[96];
         snprintf(err->message + used, sizeof err->message - used, ": %s", strerror_r(number, text, sizeof text));
-        px_utf8_mend(err->message);
+        tidy(err->message);
     }
     return status_of_errno(number);
 }

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/tree.h"
+#include "base/utf8.h"
 #include "pipeline/inside.h"
 
 typedef enum option_type { TEXT, COUNT, SIZE, CHOICE, FLAG, COLOUR } option_type;
@@ -171,6 +172,20 @@ static bool parse_colour(const char *text, uint8_t colour[3])
     return true;
 }
 
+/* One line that a header, a key and YAML can carry: UTF-8 without control characters, line breaks of any kind, and marks that
+ * are no characters. */
+static bool is_plain(const char *text)
+{
+    static const char *const odd[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf" };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        if (strstr(text, odd[i]))
+            return false;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+            return false;
+    return px_is_utf8(text);
+}
+
 static px_status store(const struct loader *loader, const option *row, const value *from, void *target)
 {
     char *field = (char *)target + row->offset;
@@ -178,6 +193,8 @@ static px_status store(const struct loader *loader, const option *row, const val
     case TEXT:
         if (row->flags & REQUIRED && !*from->text)
             return wrong(loader, row, from, "some text");
+        if (!is_plain(from->text))
+            return wrong(loader, row, from, "one line of UTF-8 without control characters");
         memcpy(field, &from->text, sizeof from->text);
         return PX_OK;
     case COUNT:

@@ -53,12 +53,21 @@ static void messages_are_utf8_however_they_are_cut(void **state)
     }
 }
 
+static void messages_carry_nothing_that_a_terminal_obeys(void **state)
+{
+    (void)state;
+    px_error err;
+    assert_status(px_fail(&err, PX_BAD_CONFIG, "a\nb\x1b[31m\x7f"), PX_BAD_CONFIG);
+    assert_string_equal(err.message, "a b [31m ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_formed_texts_are_taken),
         cmocka_unit_test(all_else_is_refused_and_mended),
         cmocka_unit_test(messages_are_utf8_however_they_are_cut),
+        cmocka_unit_test(messages_carry_nothing_that_a_terminal_obeys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

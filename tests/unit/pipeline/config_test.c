@@ -177,6 +177,19 @@ static void jpg_is_jpeg(void **state)
     assert_string_equal(config.recipe.outputs[0].fingerprint, config.recipe.outputs[1].fingerprint);
 }
 
+static void texts_are_one_line_without_control_characters(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "a\\nb", "a\\rb", "\\e[31m", "\\x7f", "\\x85", "\\u2028", "\\uFEFF", "\\uFFFE" };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_refused(px_arena_format(&arena, "cache_control: \"%s\"\n", wrong[i]), PX_BAD_CONFIG, "without control characters");
+    assert_string_equal(load("source_prefix: \"ümläut \\u00a0🐘/\"\n").source_prefix, "ümläut \u00a0🐘/");
+    px_error err = { "" };
+    px_config config;
+    px_setting flag = { "source", "\xff" };
+    assert_status(px_config_load(NULL, &flag, 1, &arena, &config, &err), PX_BAD_CONFIG);
+}
+
 static void outputs_are_refused_that_would_always_overwrite_each_other(void **state)
 {
     (void)state;
@@ -258,6 +271,7 @@ int main(void)
         cmocka_unit_test(mistakes_name_line_and_remedy),
         cmocka_unit_test(sizes_have_units_and_counts_do_not),
         cmocka_unit_test(jpg_is_jpeg),
+        cmocka_unit_test(texts_are_one_line_without_control_characters),
         cmocka_unit_test(outputs_are_refused_that_would_always_overwrite_each_other),
         cmocka_unit_test(a_bucket_that_feeds_itself_is_refused),
         cmocka_unit_test(what_show_prints_can_be_read_back),
