@@ -306,8 +306,9 @@ static px_status table_finish(px_table *table, const px_record *record, const px
         status = px_fail(err, PX_SUPERSEDED, "the claim of %s was lost", record->image_id);
     if (status == PX_OK && self->staged_id && strcmp(self->staged_id, record->image_id) == 0)
         status = apply(self, &self->staged, err);
+    PX_TRY(status); /* what is staged stays so: the next finish takes it along, unless it is abandoned */
     store_abandon(&self->store, record->image_id);
-    PX_TRY(status);
+    self->finishes++;
     px_record *place = record_find(self, record->image_id);
     if (!place) {
         assert_true(self->record_count < FAKES_MAX);

@@ -42,7 +42,7 @@ typedef struct fakes {
     px_set staged;            /* of staged_id */
     const char *staged_id;    /* NULL: none */
     int width, height;        /* of every picture */
-    int transforms, settlements, puts;
+    int transforms, settlements, puts, finishes;
     px_settlement settled;    /* the last */
     fake_failure open_fails, put_set_fails, finish_fails, transform_fails;
     int log_fd;

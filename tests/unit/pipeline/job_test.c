@@ -122,6 +122,26 @@ static void a_late_event_finds_what_is_there_now_done(void **state)
     assert_holds("processed-cat.jpg", "800 of second");
 }
 
+static void the_same_bytes_written_again_are_of_the_newer_event(void **state)
+{
+    (void)state;
+    upload("cat.png", "miau", "01");
+    upload("cat.png", "miau", "07");
+    assert_string_equal(fakes_record(all, "source/cat.png")->sequencer, "07000000000000000000000000000000");
+    fakes_remove(all, "source", "cat.png");
+    assert_int_equal(removed("cat.png", "05"), PX_ACKNOWLEDGE); /* late, and of what was before */
+    assert_int_equal(status_of("source/cat.png"), PX_RECORD_DONE);
+}
+
+static void a_run_that_was_overtaken_ends_quietly(void **state)
+{
+    (void)state;
+    all->put_set_fails = (fake_failure){ PX_SUPERSEDED, 0, 1 };
+    assert_int_equal(upload("cat.png", "miau", "01"), PX_ACKNOWLEDGE);
+    assert_int_equal(all->record_count, 0);
+    assert_int_equal(fakes_held(all), 0);
+}
+
 static void an_older_event_never_overwrites_what_a_newer_one_made(void **state)
 {
     (void)state;
@@ -254,7 +274,9 @@ static void a_deleted_original_takes_its_outputs_along(void **state)
     const px_record *record = fakes_record(all, "source/cat.png");
     assert_int_equal(record->status, PX_RECORD_DELETED);
     assert_int_equal(record->output_count, 0);
+    int finishes = all->finishes;
     assert_int_equal(removed("cat.png", "02"), PX_ACKNOWLEDGE);
+    assert_int_equal(all->finishes, finishes);
     assert_int_equal(fakes_held(all), 0);
 }
 
@@ -544,6 +566,8 @@ int main(void)
         JOB_TEST(words_of_names_are_the_outputs_own),
         JOB_TEST(the_same_event_twice_does_nothing),
         JOB_TEST(a_late_event_finds_what_is_there_now_done),
+        JOB_TEST(the_same_bytes_written_again_are_of_the_newer_event),
+        JOB_TEST(a_run_that_was_overtaken_ends_quietly),
         JOB_TEST(an_older_event_never_overwrites_what_a_newer_one_made),
         JOB_TEST(a_late_delete_does_not_take_a_new_original_along),
         JOB_TEST(what_another_run_holds_is_tried_again_later),
