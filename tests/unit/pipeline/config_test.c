@@ -134,6 +134,9 @@ static void mistakes_name_line_and_remedy(void **state)
     assert_refused("source: a\nsorce: b\n", PX_BAD_CONFIG, "test.yaml:2: there is no option 'sorce'; did you mean 'source'?");
     assert_refused("on_delete: never\n", PX_BAD_CONFIG, "test.yaml:1: on_delete cannot be 'never': it wants keep|follow");
     assert_refused("max_attempts: 0\n", PX_BAD_CONFIG, "a whole number from 1 to 100");
+    assert_refused("limits: {side: 65536}\n", PX_BAD_CONFIG, "a whole number from 1 to 65535");
+    assert_refused("limits: {metadata_bytes: 2GB}\n", PX_BAD_CONFIG, "1 to 1000000000");
+    assert_refused(OUTPUT("quality: 101"), PX_BAD_RECIPE, "a whole number from 1 to 100");
     assert_refused("limits:\n  pixels: many\n", PX_BAD_CONFIG, "test.yaml:2: limits.pixels cannot be 'many'");
     assert_refused("source: ''\n", PX_BAD_CONFIG, "some text");
     assert_refused("width: 100\n", PX_BAD_CONFIG, "belongs to an output");

@@ -124,6 +124,14 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     }
 }
 
+/* printf '{"background":"#ffffff","engine":1,"enlarge":false,"fit":"inside","format":"jpeg","height":0,"quality":80,
+ * "rotate":true,"width":800}' (in one line) | sha256sum | cut -c1-16. Another value here makes every output ever made stale. */
+static void the_fingerprint_of_a_recipe_stays_what_it_was(void **state)
+{
+    (void)state;
+    assert_string_equal(output_of("a").fingerprint, "2061e7d714f7db5a");
+}
+
 static void filename_is_what_follows_the_last_slash(void **state)
 {
     (void)state;
@@ -141,6 +149,7 @@ int main(void)
         cmocka_unit_test(names_are_checked_before_any_picture_comes),
         cmocka_unit_test(a_name_longer_than_a_key_is_refused),
         cmocka_unit_test(fingerprints_follow_what_changes_the_picture_alone),
+        cmocka_unit_test(the_fingerprint_of_a_recipe_stays_what_it_was),
         cmocka_unit_test(filename_is_what_follows_the_last_slash),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
