@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
         abort();
     }
     if (strcmp(config.source, again.source) != 0 || strcmp(config.cache_control, again.cache_control) != 0 ||
-        memcmp(&config.limits, &again.limits, sizeof config.limits) != 0 || config.recipe.output_count != again.recipe.output_count)
+        config.limits.pixels != again.limits.pixels || config.limits.input_bytes != again.limits.input_bytes ||
+        config.limits.memory_bytes != again.limits.memory_bytes || config.limits.seconds != again.limits.seconds || config.recipe.output_count != again.recipe.output_count)
         abort();
     for (int i = 0; i < config.recipe.output_count; i++)
         if (strcmp(config.recipe.outputs[i].fingerprint, again.recipe.outputs[i].fingerprint) != 0 ||
