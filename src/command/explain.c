@@ -1,4 +1,5 @@
-/* explain: which jobs an event becomes, and why, without doing them. The parser is the service's own. */
+/* explain: which jobs an event becomes under the configuration, and why, without doing them. The parser and the judgement
+ * are the service's own. */
 #include "command/command.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "command/observe.h"
 #include "pipeline/pipeline.h"
 
 static px_status read_event(const char *path, px_arena *arena, px_bytes *ret, px_error *err)
@@ -63,17 +65,25 @@ static void print_job(const px_job *job, bool json)
                job->sequencer ? job->sequencer : "");
 }
 
-static px_status explain(const char *path, bool json, px_error *err)
+static px_status explain(const px_options *options, bool json, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
     px_bytes body;
     px_job *jobs = NULL;
     int count = 0;
+    px_config config;
     PX_TRY(px_arena_open(256u << 20, &arena, err));
-    PX_TRY(read_event(path, &arena, &body, err));
+    PX_TRY(px_command_config(options, NULL, 0, &arena, &config, err));
+    PX_TRY(read_event(options->arguments[0], &arena, &body, err));
     PX_TRY(px_event_parse(body, &arena, &jobs, &count, err));
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        const char *ignored = px_job_ignored_because(&config, &jobs[i], &arena);
+        if (ignored) {
+            jobs[i].kind = PX_JOB_IGNORE;
+            jobs[i].reason = ignored;
+        }
         print_job(&jobs[i], json);
+    }
     if (count == 0 && !json)
         puts("no jobs: the event names no object");
     return PX_OK;
@@ -82,11 +92,12 @@ static px_status explain(const char *path, bool json, px_error *err)
 static int run(const px_options *options)
 {
     px_error err = { 0 };
-    px_status status = explain(options->arguments[0], px_option_is_on(options, "json"), &err);
+    px_status status = explain(options, px_option_is_on(options, "json"), &err);
     return status == PX_OK ? PX_EXIT_OK : px_options_fail(options, status, &err);
 }
 
 static const px_flag flags[] = {
+    PX_FLAG_CONFIG,
     { "json", 0, NULL, "one job a line", NULL },
     { NULL, 0, NULL, NULL, NULL },
 };

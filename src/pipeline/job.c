@@ -486,8 +486,7 @@ static px_status run_job(struct run *run, px_error *err)
     return update(run, err);
 }
 
-/* Why a job is not for this configuration; NULL if it is. */
-static const char *ignored_because(const px_config *config, const px_job *job, px_arena *arena)
+const char *px_job_ignored_because(const px_config *config, const px_job *job, px_arena *arena)
 {
     if (job->kind == PX_JOB_IGNORE)
         return job->reason;
@@ -553,7 +552,7 @@ static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, 
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a job");
     log_start(&run);
     px_status status;
-    const char *reason = ignored_because(pipeline->config, job, arena);
+    const char *reason = px_job_ignored_because(pipeline->config, job, arena);
     if (reason) {
         say(&run, PX_INFO, "event ignored", json_pack("{s:s, s:s}", "key", run.image_id, "reason", reason));
         status = settle(&run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);

@@ -103,6 +103,9 @@ typedef struct px_job {
 /* Turns an event's JSON (S3 notification, s3:TestEvent, {"bucket","key"}) into jobs. PX_BAD_EVENT says what was seen. */
 PX_CHECKED px_status px_event_parse(px_bytes body, px_arena *arena, px_job **ret_jobs, int *ret_count, px_error *err);
 
+/* Why nothing will be done for a job under this configuration (another bucket, another prefix); NULL if it will. */
+const char *px_job_ignored_because(const px_config *config, const px_job *job, px_arena *arena);
+
 /* Brings one delivery to its end as DESIGN.md section 3 says: parse, claim, transform, store, finish, settle, log.
  * Failures of the picture are not failures of the call: those end in record, dead letter and log. */
 PX_CHECKED px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery, px_error *err);

@@ -311,6 +311,14 @@ def test_explain_names_the_job_of_an_event(tmp_path):
     assert json.loads(pixmill("explain", path, "--json").stdout)["job"] == "remove"
 
 
+def test_explain_judges_by_the_configuration(tmp_path):
+    path, config = tmp_path / "event.json", tmp_path / "other.yaml"
+    path.write_text(event("ObjectCreated:Put"))
+    config.write_text("source: another-bucket\n")
+    job = json.loads(pixmill("explain", path, "--json", "--config", config).stdout)
+    assert job["job"] == "ignore" and "another-bucket" in job["reason"]
+
+
 def test_explain_refuses_what_is_no_event():
     pixmill("explain", "-", stdin="[1, 2", code=1)
     assert "nowhere.json" in refused("explain", "nowhere.json", code=1)
