@@ -73,8 +73,8 @@ static px_status parse_spec(const px_options *options, px_output_spec *ret, px_e
     px_output_spec spec = PX_OUTPUT_SPEC_DEFAULT;
     bool sized = px_option_is_on(options, "width") || px_option_is_on(options, "height");
     int64_t width, height, quality;
-    PX_TRY(px_option_number(options, "width", 1, PX_LIMIT_OUTPUT_SIDE, sized ? 0 : spec.width, &width, err));
-    PX_TRY(px_option_number(options, "height", 1, PX_LIMIT_OUTPUT_SIDE, 0, &height, err));
+    PX_TRY(px_option_number(options, "width", 0, PX_LIMIT_OUTPUT_SIDE, sized ? 0 : spec.width, &width, err));
+    PX_TRY(px_option_number(options, "height", 0, PX_LIMIT_OUTPUT_SIDE, 0, &height, err));
     PX_TRY(px_option_number(options, "quality", 1, 100, spec.quality, &quality, err));
     spec.width = (int)width;
     spec.height = (int)height;
@@ -539,7 +539,7 @@ static int run(const px_options *options)
 }
 
 static const px_flag flags[] = {
-    { "width", 'w', "PIXELS", "at most this wide (800 if no size is given)", "width" },
+    { "width", 'w', "PIXELS", "at most this wide (800 if no size is given); 0: as the height or the source has it", "width" },
     { "height", 0, "PIXELS", "at most this high", "height" },
     { "fit", 0, "FIT", "inside, cover, contain, fill or outside", "fit" },
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },

@@ -53,6 +53,12 @@ def test_never_enlarged_unless_asked(tmp_path):
     assert Image.open(tmp_path / "b.jpg").size == (300, 150)
 
 
+def test_width_0_keeps_the_size(tmp_path):
+    picture(1000, 500).save(tmp_path / "a.png")
+    run(tmp_path / "a.png", tmp_path / "b.png", "--width", "0")
+    assert Image.open(tmp_path / "b.png").size == (1000, 500)
+
+
 def test_orientation_is_applied_and_exif_gone(photo, tmp_path):
     run(photo, tmp_path / "b.jpg", "--width", "300")
     out = Image.open(tmp_path / "b.jpg")
