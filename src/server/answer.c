@@ -117,3 +117,9 @@ void px_wake(void *context, px_status status, const px_error *err, const px_obje
     px_mhd.resume_connection(request->connection);
     atomic_fetch_sub(&server->waiting, 1);
 }
+
+void px_answer_xml(px_request *request, px_buffer *body)
+{
+    px_answer(request, 200, "application/xml", body, NULL, 0);
+    px_buffer_done(body);
+}

@@ -86,15 +86,30 @@ const char *px_request_query(px_request *request, const char *name);  /* NULL if
 void px_answer(px_request *request, int http, const char *type, px_buffer *body, const char *const *headers, int header_count);
 void px_answer_error(px_request *request, int http, const char *code, const char *message);
 void px_answer_status(px_request *request, px_status status, const px_error *err);
+void px_answer_xml(px_request *request, px_buffer *body); /* 200; takes the body over */
 void px_answer_response(px_request *request, int http, struct MHD_Response *response); /* takes it over */
 
 /* Suspends the request until px_wake; `respond` runs then. px_wake keeps what a done callback was told. */
 void px_wait(px_request *request, px_handler *respond);
 void px_wake(void *request, px_status status, const px_error *err, const px_object *object);
 
-/* ---- s3.c, multipart.c ---- */
+/* ---- routes.c ---- */
 /* Chooses the handler by method, path and query; false when it has answered with an error. */
 bool px_s3_route(px_request *request);
+
+/* ---- handlers: bucket.c, listing.c, object.c, deletion.c, multipart.c ---- */
+void px_s3_list_buckets(px_request *request);
+void px_s3_create_bucket(px_request *request);
+void px_s3_delete_bucket(px_request *request);
+void px_s3_head_bucket(px_request *request);
+void px_s3_bucket_location(px_request *request);
+void px_s3_bucket_versioning(px_request *request);
+void px_s3_list_objects(px_request *request);
+void px_s3_put_object(px_request *request);
+void px_s3_copy_object(px_request *request);
+void px_s3_delete_object(px_request *request);
+void px_s3_delete_objects(px_request *request);
+void px_s3_get_object(px_request *request);
 void px_multipart_create(px_request *request);
 void px_multipart_put(px_request *request);
 void px_multipart_copy(px_request *request);
@@ -103,11 +118,14 @@ void px_multipart_abort(px_request *request);
 void px_multipart_parts(px_request *request);
 void px_multipart_list(px_request *request);
 
+/* ---- heads.c and what handlers share ---- */
 /* Fills head from the request's headers (content_*, x-amz-meta-*). False when it has answered with an error. */
 bool px_s3_head(px_request *request, px_object *head);
 px_condition px_s3_condition(px_request *request);
 /* The object that x-amz-copy-source names, its conditions judged. False when it has answered with an error. */
 bool px_s3_copy_source(px_request *request, px_object *ret);
+bool px_s3_has_bucket(px_request *request); /* false when it has answered that there is none */
+const char *px_s3_unquoted(px_request *request, const char *text); /* an ETag as headers write it; NULL stays NULL */
 bool px_s3_body_ok(px_request *request); /* false when it has answered with the body's failure */
 const char *px_s3_etag(px_request *request, const char *etag); /* quoted */
 void px_s3_checksum_headers(px_request *request, const char **headers, int *count);
