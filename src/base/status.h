@@ -35,7 +35,8 @@
     X(PX_ALREADY_EXISTS,      "already-exists",      409,  1,   false, "A bucket, key or file of that name is there.") \
     X(PX_NOT_EMPTY,           "not-empty",           409,  1,   false, "The bucket still holds objects.")              \
     X(PX_BAD_REQUEST,         "bad-request",         400,  2,   false, "A request or an argument does not make sense.") \
-    X(PX_BAD_PART,            "bad-part",            400,  1,   false, "A part of a multipart upload is missing, too small or out of order.") \
+    X(PX_BAD_PART,            "bad-part",            400,  1,   false, "A part of a multipart upload is missing or out of order.") \
+    X(PX_PART_TOO_SMALL,      "part-too-small",      400,  1,   false, "A part of a multipart upload, but the last, has less than 5 MiB.") \
     X(PX_BAD_RANGE,           "bad-range",           416,  1,   false, "The range asked for lies outside the object.") \
     X(PX_ACCESS_DENIED,       "access-denied",       403,  1,   false, "The credentials or file modes do not allow it.") \
     X(PX_EXPIRED_TOKEN,       "expired-token",       403,  1,   true,  "The credentials have expired.")                \

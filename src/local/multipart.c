@@ -213,8 +213,6 @@ static px_status part_check(px_db *db, struct px_join *join, int i, px_error *er
     px_part *part = &join->parts[i];
     bool found = false;
 
-    if (i > 0 && part->number <= join->parts[i - 1].number)
-        return px_fail(err, PX_BAD_PART, "part %d is out of order", part->number);
     PX_TRY(px_db_query(db, &query, err, "SELECT etag, bytes, blob FROM parts WHERE upload=?1 AND number=?2", "ti", join->id,
                        (int64_t)part->number));
     PX_TRY(px_query_step(&query, &found, err));
@@ -225,7 +223,7 @@ static px_status part_check(px_db *db, struct px_join *join, int i, px_error *er
     part->bytes = (uint64_t)sqlite3_column_int64(query.statement, 1);
     memcpy(join->blobs[i], blob, PX_BLOB_NAME);
     if (part->bytes < PART_MIN_BYTES && i < join->part_count - 1)
-        return px_fail(err, PX_BAD_PART, "part %d is too small: all but the last have at least 5 MiB", part->number);
+        return px_fail(err, PX_PART_TOO_SMALL, "part %d is too small: all but the last have at least 5 MiB", part->number);
     return PX_OK;
 }
 
@@ -301,6 +299,9 @@ static px_status join_prepare(px_local *local, struct px_join *join, px_error *e
 
     PX_TRY(px_reader_take(local, &reading.db, err));
     PX_TRY(upload_find(reading.db, join->object.bucket, join->object.key, join->id, &join->arena, &join->object, err));
+    for (int i = 1; i < join->part_count; i++)
+        if (join->parts[i].number <= join->parts[i - 1].number)
+            return px_fail(err, PX_BAD_PART, "part %d is out of order", join->parts[i].number);
     for (int i = 0; i < join->part_count; i++) {
         PX_TRY(part_check(reading.db, join, i, err));
         join->object.bytes += join->parts[i].bytes;

@@ -13,6 +13,7 @@ static const struct {
     { PX_NO_SUCH_UPLOAD, { 404, "NoSuchUpload" } },       { PX_ALREADY_EXISTS, { 409, "BucketAlreadyOwnedByYou" } },
     { PX_NOT_EMPTY, { 409, "BucketNotEmpty" } },          { PX_CONFLICT, { 412, "PreconditionFailed" } },
     { PX_BAD_PART, { 400, "InvalidPart" } },              { PX_BAD_RANGE, { 416, "InvalidRange" } },
+    { PX_PART_TOO_SMALL, { 400, "EntityTooSmall" } },
     { PX_ACCESS_DENIED, { 403, "AccessDenied" } },        { PX_CHECKSUM_MISMATCH, { 400, "BadDigest" } },
     { PX_TOO_MANY_BYTES, { 400, "EntityTooLarge" } },     { PX_DISK_FULL, { 507, "InsufficientStorage" } },
     { PX_BAD_REQUEST, { 400, "InvalidArgument" } },       { PX_THROTTLED, { 503, "SlowDown" } },

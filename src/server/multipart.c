@@ -244,11 +244,6 @@ static bool read_completion(struct completion *completion)
 
 static void respond_complete(px_request *request)
 {
-    if (request->status == PX_BAD_PART) {
-        bool small = strstr(request->error.message, "small") != NULL;
-        px_answer_error(request, 400, small ? "EntityTooSmall" : "InvalidPart", request->error.message);
-        return;
-    }
     if (request->status != PX_OK) {
         px_answer_status(request, request->status, &request->error);
         return;

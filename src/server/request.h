@@ -69,6 +69,7 @@ typedef struct px_request {
     char checksum_declared[64], checksum_found[64];
     px_status body_status;
     px_error body_error;
+    const char *body_code;          /* S3's code of the failure; NULL: by body_status */
 
     /* the answer of a done callback */
     px_status status;
@@ -92,6 +93,12 @@ void px_answer_response(px_request *request, int http, struct MHD_Response *resp
 /* Suspends the request until px_wake; `respond` runs then. px_wake keeps what a done callback was told. */
 void px_wait(px_request *request, px_handler *respond);
 void px_wake(void *request, px_status status, const px_error *err, const px_object *object);
+
+/* ---- body.c ---- */
+bool px_body_prepare(px_request *request);  /* after the route; false when it has answered with an error */
+void px_body_push(px_request *request, const char *data, size_t count);
+bool px_body_finish(px_request *request);   /* likewise */
+extern const char *const px_checksum_names[PX_HASH_COUNT]; /* "crc32"; NULL if S3 has none */
 
 /* ---- routes.c ---- */
 /* Chooses the handler by method, path and query; false when it has answered with an error. */
@@ -126,9 +133,7 @@ px_condition px_s3_condition(px_request *request);
 bool px_s3_copy_source(px_request *request, px_object *ret);
 bool px_s3_has_bucket(px_request *request); /* false when it has answered that there is none */
 const char *px_s3_unquoted(px_request *request, const char *text); /* an ETag as headers write it; NULL stays NULL */
-bool px_s3_body_ok(px_request *request); /* false when it has answered with the body's failure */
 const char *px_s3_etag(px_request *request, const char *etag); /* quoted */
 void px_s3_checksum_headers(px_request *request, const char **headers, int *count);
-extern const char *const px_checksum_names[PX_HASH_COUNT];     /* "crc32"; NULL if S3 has none */
 
 #endif

@@ -104,7 +104,7 @@ static void wrong_parts_are_refused_and_stay(void **state)
     px_part small[] = { { .number = 1, .etag = a.etag }, { .number = 2, .etag = b.etag } };
     px_part swapped[] = { { .number = 2, .etag = b.etag }, { .number = 1, .etag = a.etag } };
     px_part wrong = { .number = 1, .etag = b.etag }, absent = { .number = 9, .etag = a.etag };
-    assert_int_equal(complete(small, 2).status, PX_BAD_PART);
+    assert_int_equal(complete(small, 2).status, PX_PART_TOO_SMALL);
     assert_int_equal(complete(swapped, 2).status, PX_BAD_PART);
     assert_int_equal(complete(&wrong, 1).status, PX_BAD_PART);
     assert_int_equal(complete(&absent, 1).status, PX_BAD_PART);
