@@ -1,6 +1,8 @@
 /* Two buffers and a cursor. Skipped bytes are not even read when they lie beyond the buffer. */
 #include "codec/copy.h"
 
+#include <stdlib.h>
+
 #include "base/file.h"
 
 px_status px_copy_next(px_copy *self, int *ret_byte, px_error *err)
@@ -64,4 +66,21 @@ px_status px_copy_pass(px_copy *self, uint64_t count, bool keep, px_error *err)
         count -= some;
     }
     return PX_OK;
+}
+
+px_status px_copy_run(const px_source *source, int orientation, int fd,
+                      px_status (*clean)(px_copy *copy, int orientation, px_error *err), uint64_t *ret_bytes, px_error *err)
+{
+    px_copy *copy = calloc(1, sizeof *copy);
+    if (!copy)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a copy");
+    copy->source = source;
+    copy->fd = fd;
+    px_status status = clean(copy, orientation, err);
+    if (status == PX_OK)
+        status = px_copy_flush(copy, err);
+    if (status == PX_OK)
+        *ret_bytes = copy->written;
+    free(copy);
+    return status;
 }

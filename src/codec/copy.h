@@ -26,4 +26,9 @@ PX_CHECKED px_status px_copy_flush(px_copy *self, px_error *err);
 /* Takes `count` bytes and keeps them or not. Fewer in the source: PX_TRUNCATED_IMAGE. */
 PX_CHECKED px_status px_copy_pass(px_copy *self, uint64_t count, bool keep, px_error *err);
 
+/* Runs `clean` over the whole source with an orientation to be kept; *ret_bytes is what it wrote to `fd`. */
+PX_CHECKED px_status px_copy_run(const px_source *source, int orientation, int fd,
+                                 px_status (*clean)(px_copy *copy, int orientation, px_error *err), uint64_t *ret_bytes,
+                                 px_error *err);
+
 #endif

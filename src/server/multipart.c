@@ -43,18 +43,6 @@ void px_multipart_create(px_request *request)
     px_buffer_done(&body);
 }
 
-static void respond_part(px_request *request)
-{
-    if (request->status != PX_OK) {
-        px_answer_status(request, request->status, &request->error);
-        return;
-    }
-    const char *headers[4] = { "ETag", px_s3_etag(request, request->object.etag) };
-    int count = 2;
-    px_s3_checksum_headers(request, headers, &count);
-    px_answer(request, 200, NULL, NULL, headers, count);
-}
-
 /* 0 when it has answered with an error. */
 static int part_number(px_request *request)
 {
@@ -74,7 +62,7 @@ void px_multipart_put(px_request *request)
         return;
     px_upload *upload = request->upload;
     request->upload = NULL;
-    px_wait(request, respond_part);
+    px_wait(request, px_s3_respond_put);
     px_local_part_put(request->server->local, upload, request->bucket, request->key, upload_id(request), number, px_wake, request);
 }
 

@@ -11,7 +11,7 @@
 
 /* ---- writing objects ---- */
 
-static void respond_put(px_request *request)
+void px_s3_respond_put(px_request *request)
 {
     if (request->status != PX_OK) {
         px_answer_status(request, request->status, &request->error);
@@ -30,7 +30,7 @@ void px_s3_put_object(px_request *request)
         return;
     px_upload *upload = request->upload;
     request->upload = NULL;
-    px_wait(request, respond_put);
+    px_wait(request, px_s3_respond_put);
     px_local_put(request->server->local, upload, &head, "ObjectCreated:Put", px_s3_condition(request), px_wake, request);
 }
 

@@ -131,6 +131,7 @@ bool px_s3_head(px_request *request, px_object *head);
 px_condition px_s3_condition(px_request *request);
 /* The object that x-amz-copy-source names, its conditions judged. False when it has answered with an error. */
 bool px_s3_copy_source(px_request *request, px_object *ret);
+void px_s3_respond_put(px_request *request); /* after the writer: ETag and checksum of an object or part */
 bool px_s3_has_bucket(px_request *request); /* false when it has answered that there is none */
 const char *px_s3_unquoted(px_request *request, const char *text); /* an ETag as headers write it; NULL stays NULL */
 const char *px_s3_etag(px_request *request, const char *etag); /* quoted */

@@ -1,6 +1,5 @@
 /* A JPEG without what is not the picture: its own bytes, less EXIF, XMP, thumbnails, comments and whatever follows the end
  * of the image. What decides the pixels or their colour stays: tables, scans, JFIF, Adobe's marker, the ICC profile. */
-#include <stdlib.h>
 
 #include "codec/copy.h"
 #include "codec/exif.h"
@@ -87,16 +86,5 @@ static px_status clean(px_copy *copy, int orientation, px_error *err)
 
 px_status px_jpeg_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    px_copy *copy = calloc(1, sizeof *copy);
-    if (!copy)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a copy");
-    copy->source = source;
-    copy->fd = fd;
-    px_status status = clean(copy, orientation, err);
-    if (status == PX_OK)
-        status = px_copy_flush(copy, err);
-    if (status == PX_OK)
-        *ret_bytes = copy->written;
-    free(copy);
-    return status;
+    return px_copy_run(source, orientation, fd, clean, ret_bytes, err);
 }

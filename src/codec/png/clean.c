@@ -1,6 +1,5 @@
 /* A PNG without what is not the picture: its own chunks, as they are, less text, EXIF, time, animation and the unknown.
  * What decides the pixels or their colour stays. */
-#include <stdlib.h>
 
 #include <libdeflate.h>
 
@@ -54,16 +53,5 @@ static px_status clean(px_copy *copy, int orientation, px_error *err)
 
 px_status px_png_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    px_copy *copy = calloc(1, sizeof *copy);
-    if (!copy)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a copy");
-    copy->source = source;
-    copy->fd = fd;
-    px_status status = clean(copy, orientation, err);
-    if (status == PX_OK)
-        status = px_copy_flush(copy, err);
-    if (status == PX_OK)
-        *ret_bytes = copy->written;
-    free(copy);
-    return status;
+    return px_copy_run(source, orientation, fd, clean, ret_bytes, err);
 }
