@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "server/request.h"
-#include "server/xml.h"
+#include "base/xml.h"
 
 void px_s3_list_buckets(px_request *request)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "server/request.h"
-#include "server/xml.h"
+#include "base/xml.h"
 
 enum { DELETE_MAX = 1000 };
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "server/request.h"
-#include "server/xml.h"
+#include "base/xml.h"
 
 static void push_key(px_buffer *body, const char *name, const char *key, bool encoded)
 {

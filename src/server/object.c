@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "server/request.h"
-#include "server/xml.h"
+#include "base/xml.h"
 
 /* ---- writing objects ---- */
 

@@ -12,7 +12,7 @@
 #include "server/chunked.h"
 #include "server/mhd.h"
 #include "server/server.h"
-#include "server/xml.h"
+#include "base/xml.h"
 
 enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_QUERIES_MAX = 64, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "server/xml.h"
+#include "base/xml.h"
 
 static bool note(void *context, const char *path, const char *text)
 {

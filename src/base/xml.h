@@ -1,6 +1,6 @@
-/* xml.h - the small XML bodies of S3 requests, read element by element, and texts written into answers. Private. */
-#ifndef PX_SERVER_XML_H
-#define PX_SERVER_XML_H
+/* xml.h - the small XML bodies that S3 and its kin speak, read element by element, and texts written into them. */
+#ifndef PX_BASE_XML_H
+#define PX_BASE_XML_H
 
 #include <stdbool.h>
 

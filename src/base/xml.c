@@ -1,5 +1,5 @@
 /* expat, with the path of open elements as one text, so that a reader is a few comparisons. */
-#include "server/xml.h"
+#include "base/xml.h"
 
 #include <expat.h>
 #include <string.h>
