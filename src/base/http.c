@@ -37,7 +37,7 @@ struct transfer {
     int status;
     px_buffer head, body;     /* owned; lines of the last head; the body that no sink takes */
     px_status result;
-    char reason[160];
+    char reason[CURL_ERROR_SIZE];
     char error[CURL_ERROR_SIZE];
 };
 
@@ -54,7 +54,43 @@ struct px_http {
 
 /* ---- curl's callbacks, on the network thread ---- */
 
-static bool wants_sink(const transfer *self) { return self->has_sink && (self->status == 200 || self->status == 206); }
+static bool wants_sink(const transfer *self)
+{
+    return self->has_sink && (self->sink.status ? self->status == self->sink.status : self->status == 200 || self->status == 206);
+}
+
+/* Splits the head's lines into room taken before; names become lower case. */
+static void copy_head(const transfer *self, char *text, px_http_response *ret)
+{
+    char *rest = NULL;
+    memcpy(text, self->head.data, self->head.count);
+    text[self->head.count] = 0;
+    ret->status = self->status;
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        char *colon = strchr(line, ':');
+        if (!colon || ret->header_count == HEADERS_MAX)
+            continue;
+        *colon++ = 0;
+        for (char *c = line; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        colon += strspn(colon, " \t");
+        for (size_t count = strlen(colon); count && (colon[count - 1] == ' ' || colon[count - 1] == '\t');)
+            colon[--count] = 0;
+        ((px_http_header *)(uintptr_t)ret->headers)[ret->header_count++] = (px_http_header){ line, colon };
+    }
+}
+
+/* The sink hears of the head before a byte of the body. */
+static bool tell_head(transfer *self)
+{
+    px_http_header headers[HEADERS_MAX];
+    px_http_response response = { .headers = headers };
+    char text[HEAD_BYTES_MAX + 1];
+    if (!wants_sink(self) || !self->sink.head)
+        return true;
+    copy_head(self, text, &response);
+    return self->sink.head(self->sink.context, &response);
+}
 
 static size_t take_head(char *data, size_t size, size_t count, void *context)
 {
@@ -71,8 +107,10 @@ static size_t take_head(char *data, size_t size, size_t count, void *context)
     px_curl.easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return bytes;
-    pthread_mutex_lock(&self->http->lock);
     self->status = (int)status;
+    if (!tell_head(self))
+        return 0;
+    pthread_mutex_lock(&self->http->lock);
     if (wants_sink(self) && !self->detached) {
         self->state = HEAD;
         pthread_cond_broadcast(&self->http->changed);
@@ -402,27 +440,6 @@ static px_status enqueue(px_http *http, const px_http_request *request, const px
     px_curl.multi_wakeup(http->multi);
     *ret = self;
     return PX_OK;
-}
-
-/* Splits the head's lines into room taken before; names become lower case. */
-static void copy_head(const transfer *self, char *text, px_http_response *ret)
-{
-    char *rest = NULL;
-    memcpy(text, self->head.data, self->head.count);
-    text[self->head.count] = 0;
-    ret->status = self->status;
-    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
-        char *colon = strchr(line, ':');
-        if (!colon || ret->header_count == HEADERS_MAX)
-            continue;
-        *colon++ = 0;
-        for (char *c = line; *c; c++)
-            *c = (char)tolower((unsigned char)*c);
-        colon += strspn(colon, " \t");
-        for (size_t count = strlen(colon); count && (colon[count - 1] == ' ' || colon[count - 1] == '\t');)
-            colon[--count] = 0;
-        ((px_http_header *)(uintptr_t)ret->headers)[ret->header_count++] = (px_http_header){ line, colon };
-    }
 }
 
 /* The whole response, when no sink took it. */

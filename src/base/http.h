@@ -41,11 +41,13 @@ typedef struct px_http_response {
     px_bytes body;        /* empty where a sink took it */
 } px_http_response;
 
-/* Takes the body of a 200 or 206 while it arrives. Called on the network thread: must not wait. */
+/* Takes the body of a 200 or 206 (or of `status` alone, if not 0) while it arrives. Called on the network thread: must not wait. */
 typedef struct px_http_sink {
+    bool (*head)(void *context, const px_http_response *response); /* first; borrowed. NULL: nobody asks */
     bool (*push)(void *context, px_bytes bytes);           /* false gives the transfer up */
     void (*end)(void *context, px_status status, const char *reason); /* once, last; PX_OK: the body is whole */
     void *context;
+    int status;
 } px_http_sink;
 
 enum { PX_HTTP_BODY_MAX = 16 << 20 }; /* of a response without a sink */

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "local/inside.h"
 
-enum { STAGED_ARENA = 4 << 20, OWNER_METAS = 5 };
+enum { STAGED_ARENA = 4 << 20 };
 
 static px_local *local_of(px_store *store) { return (px_local *)((char *)store - offsetof(px_local, store)); }
 
@@ -147,36 +147,14 @@ static px_status copy_bytes(px_local *local, px_put *put, px_upload **ret, px_er
 static px_status copy_put(px_arena *arena, const px_put *put, px_put *ret, px_error *err)
 {
     px_put copy = *put;
-    size_t count = 0, prefix = sizeof PX_OWNER_META_PREFIX - 1;
-    px_meta *meta = px_new(arena, px_meta, put->meta_count + OWNER_METAS);
-    char *token = px_arena_format(arena, "%" PRId64, put->owner.token);
-    px_owner *owner = px_new(arena, px_owner, 1);
-    bool whole = meta && token && owner;
-
-    if (whole)
-        *owner = put->owner;
-    for (size_t i = 0; whole && i < put->meta_count; i++) {
-        if (strncmp(put->meta[i].name, PX_OWNER_META_PREFIX, prefix) == 0)
-            continue;
-        meta[count] = (px_meta){ px_arena_copy_text(arena, put->meta[i].name), px_arena_copy_text(arena, put->meta[i].value) };
-        whole = meta[count].name && meta[count].value;
-        count++;
-    }
+    PX_TRY(px_put_meta(put, arena, &copy.meta, &copy.meta_count, err));
     copy.bucket = px_arena_copy_text(arena, put->bucket);
     copy.key = px_arena_copy_text(arena, put->key);
     copy.content_type = px_arena_copy_text(arena, put->content_type ? put->content_type : "");
     copy.cache_control = px_arena_copy_text(arena, put->cache_control ? put->cache_control : "");
     copy.content_disposition = px_arena_copy_text(arena, put->content_disposition ? put->content_disposition : "");
-    if (!whole || !copy.bucket || !copy.key || !copy.content_type || !copy.cache_control || !copy.content_disposition)
+    if (!copy.bucket || !copy.key || !copy.content_type || !copy.cache_control || !copy.content_disposition)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory to store %s", put->key);
-    px_sequencer_pad(put->owner.sequencer, owner->sequencer);
-    meta[count++] = (px_meta){ PX_OWNER_META_PREFIX "source", owner->source };
-    meta[count++] = (px_meta){ PX_OWNER_META_PREFIX "sequencer", owner->sequencer };
-    meta[count++] = (px_meta){ PX_OWNER_META_PREFIX "token", token };
-    meta[count++] = (px_meta){ PX_OWNER_META_PREFIX "recipe", owner->recipe };
-    meta[count++] = (px_meta){ PX_OWNER_META_PREFIX "etag", owner->etag };
-    copy.meta = meta;
-    copy.meta_count = count;
     *ret = copy;
     return PX_OK;
 }

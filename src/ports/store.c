@@ -66,6 +66,36 @@ px_owner_verdict px_owner_judge(const px_object *present, const px_owner *ours)
     return PX_OWNER_WRITE;
 }
 
+px_status px_put_meta(const px_put *put, px_arena *arena, const px_meta **ret, size_t *ret_count, px_error *err)
+{
+    enum { OWNER_METAS = 5 };
+    char padded[33];
+    px_sequencer_pad(put->owner.sequencer, padded);
+    const char *names[OWNER_METAS] = { "source", "sequencer", "token", "recipe", "etag" };
+    const char *values[OWNER_METAS] = { put->owner.source, padded, px_arena_format(arena, "%lld", (long long)put->owner.token),
+                                        put->owner.recipe, put->owner.etag };
+    px_meta *meta = px_new(arena, px_meta, put->meta_count + OWNER_METAS);
+    bool whole = meta != NULL;
+    size_t count = 0;
+    for (size_t i = 0; whole && i < put->meta_count; i++) {
+        if (strncmp(put->meta[i].name, PX_OWNER_META_PREFIX, sizeof PX_OWNER_META_PREFIX - 1) == 0)
+            continue; /* of the picture that this one was made of */
+        meta[count] = (px_meta){ px_arena_copy_text(arena, put->meta[i].name), px_arena_copy_text(arena, put->meta[i].value) };
+        whole = meta[count].name && meta[count].value;
+        count++;
+    }
+    for (int i = 0; whole && i < OWNER_METAS; i++) {
+        meta[count] = (px_meta){ px_arena_format(arena, PX_OWNER_META_PREFIX "%s", names[i]), px_arena_copy_text(arena, values[i]) };
+        whole = meta[count].name && meta[count].value;
+        count++;
+    }
+    if (!whole)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the metadata of %s", put->key);
+    *ret = meta;
+    *ret_count = count;
+    return PX_OK;
+}
+
 void px_sequencer_pad(const char *sequencer, char padded[33])
 {
     char text[33];

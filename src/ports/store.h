@@ -103,6 +103,9 @@ bool px_owner_of(const px_object *object, px_owner *ret);
 /* What may happen to `present` when `ours` comes along. Pure: this is promise 3 of DESIGN.md. */
 px_owner_verdict px_owner_judge(const px_object *present, const px_owner *ours);
 
+/* All user metadata that a put stores: what it carries over, and its owner's five. Copies in the arena. */
+PX_CHECKED px_status px_put_meta(const px_put *put, px_arena *arena, const px_meta **ret, size_t *ret_count, px_error *err);
+
 /* Right-pads a sequencer with zeros to 32 hex digits, lower case; "" becomes all zeros. The one place that does. */
 void px_sequencer_pad(const char *sequencer, char padded[33]);
 

@@ -166,7 +166,7 @@ static void the_head_is_there_before_the_body(void **state)
     (void)state;
     struct peer peer = { .answers = { "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 4\r\n\r\nlate" }, .pause_ms = 200 };
     struct sunk sunk = { 0 };
-    px_http_sink sink = { sink_push, sink_end, &sunk };
+    px_http_sink sink = { .push = sink_push, .end = sink_end, .context = &sunk };
     peer_start(&peer);
     px_http_request request = { .method = "GET", .url = peer.url, .direct = true };
     px_http_response response;
@@ -185,7 +185,7 @@ static void a_refusal_is_read_whole_and_not_sunk(void **state)
     (void)state;
     struct peer peer = { .answers = { "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno" } };
     struct sunk sunk = { 0 };
-    px_http_sink sink = { sink_push, sink_end, &sunk };
+    px_http_sink sink = { .push = sink_push, .end = sink_end, .context = &sunk };
     peer_start(&peer);
     px_http_request request = { .method = "GET", .url = peer.url, .direct = true };
     px_http_response response;
@@ -202,7 +202,7 @@ static void a_cut_body_ends_the_sink_with_a_failure(void **state)
     struct peer peer = { .answers = { "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\nhalf", "HTTP/1.1 206 Partial\r\nContent-Length: 5\r\n\r\n rest",
                                       "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n" } };
     struct sunk sunk = { 0 };
-    px_http_sink sink = { sink_push, sink_end, &sunk };
+    px_http_sink sink = { .push = sink_push, .end = sink_end, .context = &sunk };
     peer_start(&peer);
     px_http_request request = { .method = "GET", .url = peer.url, .direct = true };
     px_http_response response;
