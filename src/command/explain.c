@@ -37,30 +37,31 @@ static const struct {
     [PX_JOB_UPDATE] = { "update", "the object was written: its outputs are brought up to date" },
     [PX_JOB_REMOVE] = { "remove", "the object was deleted: its outputs go too, unless it is there again" },
     [PX_JOB_IGNORE] = { "ignore", "" },
+    [PX_JOB_BAD] = { "bad", "" },
 };
 
-static void print_json(const px_job *job, const char *reason)
+static void print_json(const px_job *job, px_event_shape shape, const char *reason)
 {
     char time[PX_TIME_TEXT] = "";
     if (job->event_ms)
         px_time_format(job->event_ms, time);
-    json_t *line = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s}", "job", kinds[job->kind].name, "bucket", job->bucket,
+    json_t *line = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s}", "event", px_event_shape_name(shape), "job", kinds[job->kind].name, "bucket", job->bucket,
                              "key", job->key, "sequencer", job->sequencer, "eventTime", *time ? time : NULL, "reason", reason);
     json_dumpf(line, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(line);
 }
 
-static void print_job(const px_job *job, bool json)
+static void print_job(const px_job *job, px_event_shape shape, bool json)
 {
     const char *reason = job->reason && *job->reason ? job->reason : kinds[job->kind].reason;
     if (json) {
-        print_json(job, reason);
+        print_json(job, shape, reason);
         return;
     }
     const char *bucket = job->bucket ? job->bucket : "", *key = job->key ? job->key : "";
     printf("%-6s  %s%s%s\n        %s\n", kinds[job->kind].name, bucket, *key ? "/" : "", key, reason);
-    if (job->kind != PX_JOB_IGNORE)
+    if (job->kind == PX_JOB_UPDATE || job->kind == PX_JOB_REMOVE)
         printf("        %s%s\n", job->sequencer ? "sequencer " : "no sequencer: the record's own is taken",
                job->sequencer ? job->sequencer : "");
 }
@@ -69,22 +70,24 @@ static px_status explain(const px_options *options, bool json, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
     px_bytes body;
-    px_job *jobs = NULL;
-    int count = 0;
+    px_event event;
     px_config config;
     PX_TRY(px_arena_open(256u << 20, &arena, err));
     PX_TRY(px_command_config(options, NULL, 0, &arena, &config, err));
     PX_TRY(read_event(options->arguments[0], &arena, &body, err));
-    PX_TRY(px_event_parse(body, &arena, &jobs, &count, err));
-    for (int i = 0; i < count; i++) {
-        const char *ignored = px_job_ignored_because(&config, &jobs[i], &arena);
+    PX_TRY(px_event_parse(body, &arena, &event, err));
+    if (!json)
+        printf("%s\n", px_event_shape_name(event.shape));
+    for (int i = 0; i < event.job_count; i++) {
+        px_job *job = &event.jobs[i];
+        const char *ignored = job->kind == PX_JOB_BAD ? NULL : px_job_ignored_because(&config, job, &arena);
         if (ignored) {
-            jobs[i].kind = PX_JOB_IGNORE;
-            jobs[i].reason = ignored;
+            job->kind = PX_JOB_IGNORE;
+            job->reason = ignored;
         }
-        print_job(&jobs[i], json);
+        print_job(job, event.shape, json);
     }
-    if (count == 0 && !json)
+    if (event.job_count == 0 && !json)
         puts("no jobs: the event names no object");
     return PX_OK;
 }

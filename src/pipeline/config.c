@@ -63,6 +63,14 @@ static const option options[] = {
     { "limits.metadata_bytes", SIZE, "16MiB", 1, 1e9, AT(limits.metadata_bytes), .meaning = "EXIF, profile and text chunks together" },
     { "limits.memory", SIZE, "auto", 64 << 20, 1e12, AT(limits.memory_bytes), .meaning = "of the process that transforms a picture; auto: judged from the machine" },
     { "limits.seconds", COUNT, "60", 1, 3600, AT(limits.seconds), .meaning = "wall time, and CPU time, of one picture" },
+    { "heavy.queue", TEXT, "", AT(heavy.queue), .meaning = "the SQS queue (URL) that gets what is too heavy for the Lambda; empty: nothing is" },
+    { "heavy.bytes", SIZE, "50MiB", 1, 5e12, AT(heavy.bytes), .meaning = "of a source from which on it is" },
+    { "heavy.pixels", COUNT, "100000000", 1, 4294836225.0, AT(heavy.pixels), .meaning = "likewise" },
+    { "heavy.formats", TEXT, "", AT(heavy.formats), .meaning = "formats that always are, such as png,tiff" },
+    { "heavy.seconds", COUNT, "20", 0, 900, AT(heavy.seconds), .meaning = "with less time left than this, a picture is handed over rather than begun" },
+    { "queue", TEXT, "", AT(queue), .meaning = "the SQS queue (URL) that `worker` takes from" },
+    { "dead_letters", TEXT, "", AT(dead_letters), .meaning = "the SQS queue (URL) for events that failed for good" },
+    { "notify", TEXT, "", AT(notify), .meaning = "who is told of every record that has ended: an SNS topic (ARN) or an EventBridge bus" },
     { "id", TEXT, "web", OUT(id), .meaning = "the output's name in records and addresses" },
     { "name", TEXT, "{dir}processed-{stem}.jpg", OUT(name), .meaning = "the output's key: {dir} {stem} {ext} {filename} {format} {width} {height} {id} {hash}" },
     { "width", COUNT, "800", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.width), .meaning = "pixels at most; 0: follows from the height" },
@@ -77,7 +85,7 @@ static const option options[] = {
 enum { OPTION_COUNT = sizeof options / sizeof *options };
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
-static const char *const later[] = { "heavy", "watermark", "position", "effort", "lossless", "max_bytes", "sharpen",
+static const char *const later[] = { "watermark", "position", "effort", "lossless", "max_bytes", "sharpen",
                                      "strip", "colour", "animated", "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
@@ -89,6 +97,8 @@ struct loader {
     px_arena *arena;
     px_error *err;
     const char *file;          /* its name; NULL without one */
+    bool hosted;               /* px_config_load_hosted: no source, destination or table unless somebody says one */
+    const px_bytes *text;      /* of the file, when it was fetched; NULL: it is read */
     value values[OPTION_COUNT];
     const px_tree *outputs;    /* recipe.outputs; NULL for the default one */
     const char *outputs_name;  /* file or variable that they stand in */
@@ -191,7 +201,7 @@ static px_status store(const struct loader *loader, const option *row, const val
     char *field = (char *)target + row->offset;
     switch (row->type) {
     case TEXT:
-        if (row->flags & REQUIRED && !*from->text)
+        if (row->flags & REQUIRED && !*from->text && !loader->hosted)
             return wrong(loader, row, from, "some text");
         if (!is_plain(from->text))
             return wrong(loader, row, from, "one line of UTF-8 without control characters");
@@ -306,8 +316,8 @@ static px_status read_map(struct loader *loader, const px_tree *map, const char 
             PX_TRY(read_recipe(loader, each, loader->file));
             continue;
         }
-        if (strcmp(path, "limits") == 0 && each->kind == PX_TREE_MAP) {
-            PX_TRY(read_map(loader, each, "limits."));
+        if (each->kind == PX_TREE_MAP && (strcmp(path, "limits") == 0 || strcmp(path, "heavy") == 0)) {
+            PX_TRY(read_map(loader, each, px_arena_format(loader->arena, "%s.", path)));
             continue;
         }
         int index = find_option(path);
@@ -348,8 +358,20 @@ static px_status read_environment(struct loader *loader)
     return PX_OK;
 }
 
+static px_status read_text(struct loader *loader, px_bytes text, const char *name)
+{
+    px_tree *tree;
+    loader->file = name;
+    PX_TRY(px_tree_parse(text, name, loader->arena, &tree, loader->err));
+    if (tree->kind != PX_TREE_MAP)
+        return px_fail(loader->err, PX_BAD_CONFIG, "%s:%d: a configuration is made of 'name: value' lines", name, tree->line);
+    return read_map(loader, tree, "");
+}
+
 static px_status read_file(struct loader *loader, const char *path)
 {
+    if (loader->text)
+        return read_text(loader, *loader->text, path);
     const char *named = path ? path : getenv("PIXMILL_CONFIG");
     if (!named || !*named) {
         if (access("pixmill.yaml", F_OK) != 0)
@@ -357,16 +379,11 @@ static px_status read_file(struct loader *loader, const char *path)
         named = "pixmill.yaml";
     }
     px_bytes text;
-    px_tree *tree;
     px_status status = px_file_read(named, PX_LIMIT_CONFIG_BYTES, loader->arena, &text, loader->err);
     if (status == PX_NO_SUCH_KEY)
         return px_fail(loader->err, PX_BAD_CONFIG, "there is no configuration %s", named);
     PX_TRY(status);
-    loader->file = named;
-    PX_TRY(px_tree_parse(text, named, loader->arena, &tree, loader->err));
-    if (tree->kind != PX_TREE_MAP)
-        return px_fail(loader->err, PX_BAD_CONFIG, "%s:%d: a configuration is made of 'name: value' lines", named, tree->line);
-    return read_map(loader, tree, "");
+    return read_text(loader, text, named);
 }
 
 /* ---- outputs ---- */
@@ -454,6 +471,9 @@ static px_status gather(struct loader *loader, const char *path, const px_settin
 {
     for (int i = 0; i < OPTION_COUNT; i++)
         loader->values[i] = (value){ options[i].fallback, "default" };
+    static const char *const places[] = { "source", "destination", "table" };
+    for (size_t i = 0; loader->hosted && i < sizeof places / sizeof *places; i++)
+        loader->values[find_option(places[i])] = (value){ "", "default" };
     PX_TRY(read_file(loader, path));
     PX_TRY(read_environment(loader));
     for (int i = 0; i < flag_count; i++) {
@@ -481,6 +501,17 @@ px_status px_config_load(const char *path, const px_setting *flags, int flag_cou
     struct loader loader = { .arena = arena, .err = err };
     px_config config = { 0 };
     PX_TRY(load(&loader, path, flags, flag_count, &config));
+    *ret = config;
+    return PX_OK;
+}
+
+px_status px_config_load_hosted(const char *name, px_bytes text, px_arena *arena, px_config *ret, px_error *err)
+{
+    struct loader loader = { .arena = arena, .err = err, .hosted = true, .text = name ? &text : NULL };
+    px_config config = { 0 };
+    PX_TRY(load(&loader, name, NULL, 0, &config));
+    if (!*config.destination)
+        return px_fail(err, PX_BAD_CONFIG, "PIXMILL_DESTINATION is not set: it names the bucket that gets the outputs");
     *ret = config;
     return PX_OK;
 }
@@ -525,15 +556,16 @@ px_status px_config_show(const char *path, const px_setting *flags, int flag_cou
     px_config config = { 0 };
     PX_TRY(load(&loader, path, flags, flag_count, &config));
     PX_AUTO(px_buffer_done) px_buffer text = { 0 };
-    bool in_limits = false;
+    const char *group = ""; /* "limits." while its lines are written */
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (options[i].flags & OUTPUT)
             continue;
-        bool is_limit = starts_with(options[i].path, "limits.");
-        if (is_limit && !in_limits)
-            px_buffer_text(&text, "limits:\n");
-        in_limits = is_limit;
-        show_line(&text, is_limit ? "  " : "", options[i].path + (is_limit ? strlen("limits.") : 0), &loader.values[i]);
+        const char *dot = strchr(options[i].path, '.');
+        size_t count = dot ? (size_t)(dot - options[i].path) + 1 : 0;
+        if (count && (strlen(group) < count || strncmp(group, options[i].path, count) != 0))
+            px_buffer_format(&text, "%.*s:\n", (int)count - 1, options[i].path);
+        group = count ? options[i].path : "";
+        show_line(&text, count ? "  " : "", options[i].path + count, &loader.values[i]);
     }
     show_outputs(&loader, &text);
     const char *copy = px_buffer_failed(&text) ? NULL : px_arena_copy(arena, px_buffer_bytes(&text));

@@ -1,16 +1,16 @@
-/* Event shapes in, jobs out (AWS: "Event message structure", S3 user guide). A shape is recognised by what it has, not by
- * where it came from; unknown fields are ignored. An event only says which key to look at. */
+/* One event of S3's, in any of its spellings, into jobs (AWS: "Event message structure" and "EventBridge events", S3 user
+ * guide; S3 Batch Operations). What wraps such events is envelope.c's. Unknown fields are ignored. An event only says which
+ * key to look at. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "pipeline/event.h"
 #include "pipeline/inside.h"
 
 enum { RECORDS_MAX = 10000 };
-
-static void free_json(json_t **json) { json_decref(*json); }
 
 static int hex_value(char c)
 {
@@ -35,10 +35,19 @@ static char *form_decode(const char *text, px_arena *arena)
     return decoded;
 }
 
-static const char *text_of(const json_t *object, const char *name)
+const char *px_event_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text ? text : "";
+}
+
+/* NULL for none, or without memory. */
+static const char *pad(const char *sequencer, px_arena *arena)
+{
+    char *padded = *sequencer ? px_new(arena, char, 33) : NULL;
+    if (padded)
+        px_sequencer_pad(sequencer, padded);
+    return padded;
 }
 
 static px_status judge_name(const char *bucket, const char *key, px_error *err)
@@ -53,17 +62,18 @@ static px_status judge_name(const char *bucket, const char *key, px_error *err)
 static px_status read_record(const json_t *record, px_arena *arena, px_job *ret, px_error *err)
 {
     const json_t *s3 = json_object_get(record, "s3"), *object = json_object_get(s3, "object");
-    const char *name = text_of(record, "eventName"), *encoded = text_of(object, "key");
+    const char *name = px_event_text(record, "eventName"), *encoded = px_event_text(object, "key");
     if (!json_is_object(object))
-        return px_fail(err, PX_BAD_EVENT, "a record without s3.object (eventSource '%.60s')", text_of(record, "eventSource"));
+        return px_fail(err, PX_BAD_EVENT, "a record without s3.object (eventSource '%.60s')", px_event_text(record, "eventSource"));
     const char *key = form_decode(encoded, arena);
     if (!key)
         return px_fail(err, PX_BAD_EVENT, "the key '%.100s' is not form-encoded", encoded);
     if (!px_is_utf8(key))
         return px_fail(err, PX_BAD_EVENT, "the key '%.100s' is not UTF-8, as S3's keys are", encoded);
-    const char *bucket = text_of(json_object_get(s3, "bucket"), "name");
+    const char *bucket = px_event_text(json_object_get(s3, "bucket"), "name");
     PX_TRY(judge_name(bucket, key, err));
-    px_job job = { .bucket = px_arena_copy_text(arena, bucket), .key = key, .reason = "" };
+    px_job job = { .bucket = px_arena_copy_text(arena, bucket), .key = key, .reason = "", .item = -1,
+                   .bytes = (uint64_t)json_integer_value(json_object_get(object, "size")) };
     if (strncmp(name, "s3:", 3) == 0)
         name += 3;
     if (strncmp(name, "ObjectCreated:", 14) == 0)
@@ -74,71 +84,97 @@ static px_status read_record(const json_t *record, px_arena *arena, px_job *ret,
         job.kind = PX_JOB_IGNORE;
         job.reason = px_arena_format(arena, "'%.60s' changes no picture", name);
     }
-    const char *sequencer = text_of(object, "sequencer");
-    if (*sequencer) {
-        char *padded = px_new(arena, char, 33);
-        if (padded)
-            px_sequencer_pad(sequencer, padded);
-        job.sequencer = padded;
-    }
-    (void)px_time_parse(text_of(record, "eventTime"), &job.event_ms);
+    const char *sequencer = px_event_text(object, "sequencer");
+    job.sequencer = pad(sequencer, arena);
+    (void)px_time_parse(px_event_text(record, "eventTime"), &job.event_ms);
     if (!job.bucket || !job.reason || (*sequencer && !job.sequencer))
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
     *ret = job;
     return PX_OK;
 }
 
-static px_status read_records(const json_t *records, px_arena *arena, px_job **ret_jobs, int *ret_count, px_error *err)
+static px_status read_records(const json_t *records, struct px_event_jobs *into, px_error *err)
 {
     size_t count = json_array_size(records);
     if (count < 1 || count > RECORDS_MAX)
         return px_fail(err, PX_BAD_EVENT, "an event with %zu Records; 1 to %d are understood", count, RECORDS_MAX);
-    px_job *jobs = px_new(arena, px_job, count);
-    if (!jobs)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %zu records", count);
-    for (size_t i = 0; i < count; i++)
-        PX_TRY(read_record(json_array_get(records, i), arena, &jobs[i], err));
-    *ret_jobs = jobs;
-    *ret_count = (int)count;
-    return PX_OK;
-}
-
-static px_status read_single(const json_t *event, px_arena *arena, px_job **ret_jobs, int *ret_count, px_error *err)
-{
-    px_job *job = px_new(arena, px_job, 1);
-    if (!job)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
-    if (strcmp(text_of(event, "Event"), "s3:TestEvent") == 0)
-        *job = (px_job){ .kind = PX_JOB_IGNORE, .bucket = px_arena_copy_text(arena, text_of(event, "Bucket")), .key = "",
-                         .reason = "s3:TestEvent: S3 tells that notifications are set up" };
-    else {
-        PX_TRY(judge_name(text_of(event, "bucket"), text_of(event, "key"), err));
-        *job = (px_job){ .kind = PX_JOB_UPDATE, .bucket = px_arena_copy_text(arena, text_of(event, "bucket")),
-                         .key = px_arena_copy_text(arena, text_of(event, "key")), .reason = "" };
+    for (size_t i = 0; i < count; i++) {
+        px_job job;
+        PX_TRY(read_record(json_array_get(records, i), into->arena, &job, err));
+        PX_TRY(px_event_add(into, &job, err));
     }
-    if (!job->bucket || !job->key)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
-    *ret_jobs = job;
-    *ret_count = 1;
     return PX_OK;
 }
 
-px_status px_event_parse(px_bytes body, px_arena *arena, px_job **ret_jobs, int *ret_count, px_error *err)
+static px_status read_test(const json_t *event, struct px_event_jobs *into, px_error *err)
 {
-    if (body.count > PX_LIMIT_EVENT_BYTES)
-        return px_fail(err, PX_BAD_EVENT, "an event of %zu bytes; at most %d are read", body.count, PX_LIMIT_EVENT_BYTES);
-    json_error_t where;
-    PX_AUTO(free_json) json_t *event = json_loadb((const char *)body.data, body.count, JSON_REJECT_DUPLICATES, &where);
-    if (!event)
-        return px_fail(err, PX_BAD_EVENT, "the event is not JSON: line %d: %.100s", where.line, where.text);
-    const json_t *records = json_object_get(event, "Records");
-    if (json_is_array(records))
-        return read_records(records, arena, ret_jobs, ret_count, err);
-    if (json_is_string(json_object_get(event, "Event")) || json_is_string(json_object_get(event, "bucket")))
-        return read_single(event, arena, ret_jobs, ret_count, err);
-    char *seen = json_dumps(event, JSON_COMPACT | JSON_ENCODE_ANY);
-    px_status status = px_fail(err, PX_BAD_EVENT, "not an event that pixmill knows (S3 notification, s3:TestEvent, "
-                               "{\"bucket\":…,\"key\":…}): %.120s", seen ? seen : "");
-    free(seen);
-    return status;
+    px_job job = { .kind = PX_JOB_IGNORE, .bucket = px_arena_copy_text(into->arena, px_event_text(event, "Bucket")), .key = "", .item = -1,
+                   .reason = "s3:TestEvent: S3 tells that notifications are set up" };
+    return job.bucket ? px_event_add(into, &job, err) : px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
+}
+
+static px_status read_plain(const json_t *event, struct px_event_jobs *into, px_error *err)
+{
+    PX_TRY(judge_name(px_event_text(event, "bucket"), px_event_text(event, "key"), err));
+    px_job job = { .kind = PX_JOB_UPDATE, .bucket = px_arena_copy_text(into->arena, px_event_text(event, "bucket")),
+                   .key = px_arena_copy_text(into->arena, px_event_text(event, "key")), .reason = "", .item = -1,
+                   .sequencer = pad(px_event_text(event, "sequencer"), into->arena) };
+    return job.bucket && job.key ? px_event_add(into, &job, err) : px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
+}
+
+/* EventBridge spells keys plainly, not form-encoded. */
+static px_status read_bridge(const json_t *event, struct px_event_jobs *into, px_error *err)
+{
+    const json_t *detail = json_object_get(event, "detail"), *object = json_object_get(detail, "object");
+    const char *type = px_event_text(event, "detail-type"), *bucket = px_event_text(json_object_get(detail, "bucket"), "name");
+    const char *key = px_event_text(object, "key");
+    px_job job = { .kind = PX_JOB_IGNORE, .item = -1, .reason = "", .bytes = (uint64_t)json_integer_value(json_object_get(object, "size")),
+                   .bucket = px_arena_copy_text(into->arena, bucket), .key = px_arena_copy_text(into->arena, key),
+                   .sequencer = pad(px_event_text(object, "sequencer"), into->arena) };
+    if (strcmp(type, "Object Created") == 0)
+        job.kind = PX_JOB_UPDATE;
+    else if (strcmp(type, "Object Deleted") == 0)
+        job.kind = PX_JOB_REMOVE;
+    else
+        job.reason = px_arena_format(into->arena, "'%.60s' changes no picture", type);
+    if (job.kind != PX_JOB_IGNORE)
+        PX_TRY(judge_name(bucket, key, err));
+    (void)px_time_parse(px_event_text(event, "time"), &job.event_ms);
+    return job.bucket && job.key && job.reason ? px_event_add(into, &job, err) : px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
+}
+
+/* A task of S3 Batch Operations: version 1.0 names the bucket's ARN, 2.0 its name; the key is URL-encoded. */
+px_status px_event_read_task(const json_t *task, struct px_event_jobs *into, px_error *err)
+{
+    const char *arn = px_event_text(task, "s3BucketArn"), *name = px_event_text(task, "s3Bucket"), *colon = strrchr(arn, ':');
+    char *key = form_decode(px_event_text(task, "s3Key"), into->arena);
+    px_job job = { .kind = PX_JOB_UPDATE, .item = -1, .reason = "", .key = key,
+                   .bucket = px_arena_copy_text(into->arena, *name ? name : colon ? colon + 1 : arn) };
+    if (!key || !px_is_utf8(key))
+        return px_fail(err, PX_BAD_EVENT, "the task's key '%.100s' is not URL-encoded UTF-8", px_event_text(task, "s3Key"));
+    if (!job.bucket)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an event");
+    PX_TRY(judge_name(job.bucket, job.key, err));
+    return px_event_add(into, &job, err);
+}
+
+px_event_shape px_event_single(const json_t *event)
+{
+    if (json_is_array(json_object_get(event, "Records")))
+        return PX_EVENT_S3; /* or something else's: the record is told then */
+    if (strcmp(px_event_text(event, "Event"), "s3:TestEvent") == 0)
+        return PX_EVENT_TEST;
+    if (*px_event_text(event, "detail-type") && json_is_object(json_object_get(event, "detail")))
+        return PX_EVENT_BRIDGE;
+    return json_is_string(json_object_get(event, "bucket")) ? PX_EVENT_PLAIN : PX_EVENT_SHAPE_COUNT;
+}
+
+px_status px_event_read_single(const json_t *event, px_event_shape shape, struct px_event_jobs *into, px_error *err)
+{
+    switch (shape) {
+    case PX_EVENT_S3: return read_records(json_object_get(event, "Records"), into, err);
+    case PX_EVENT_TEST: return read_test(event, into, err);
+    case PX_EVENT_BRIDGE: return read_bridge(event, into, err);
+    default: return read_plain(event, into, err);
+    }
 }

@@ -16,4 +16,35 @@ void px_output_fingerprint(px_output *output);
 /* Right after the last slash; "" if there is none before. */
 const char *px_key_filename(const char *key);
 
+/* One job to its end. *ret_settlement is how it is to be settled, or was if the pipeline has a queue; texts in the arena. */
+PX_CHECKED px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id,
+                                int64_t deadline_ms, px_arena *arena, px_settlement *ret_settlement, px_error *err);
+
+/* ---- heavy.c ---- */
+
+bool px_is_handed_over(const px_pipeline *pipeline); /* is there somebody to hand heavy pictures to? */
+
+/* Why a picture is not for here, before it is decoded; NULL if it is. */
+const char *px_heavy_because(const px_pipeline *pipeline, const px_object *object, const px_source *source, int64_t deadline_ms,
+                             px_arena *arena);
+
+/* The job as an S3 notification; NULL without memory. */
+const char *px_heavy_event(const px_job *job, const char *sequencer, px_arena *arena);
+
+/* Would outputs come back as events? Of a named source the configuration judges that; without one each job does. */
+bool px_is_loop(const px_config *config, const px_job *job);
+
+/* ---- metrics.c ---- */
+
+typedef struct px_metrics {
+    px_status failure;      /* PX_OK: it went well */
+    double total_ms, engine_ms;
+    uint64_t bytes_in;
+    const px_record_output *made;
+    int made_count;
+} px_metrics;
+
+/* A line of the embedded metric format (CloudWatch user guide, "Specification: Embedded metric format"). */
+void px_metrics_write(px_pipeline *pipeline, const char *request_id, const char *image_id, const px_metrics *metrics);
+
 #endif

@@ -14,7 +14,7 @@
 #include "base/hash.h"
 #include "pipeline/inside.h"
 
-enum { ARENA_BYTES = 32 << 20, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60000, LEASE_SLACK_MS = 2000 };
+enum { ARENA_BYTES = 32 << 20, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60000, LEASE_SLACK_MS = 2000, DEADLINE_MARGIN_MS = 1500 };
 
 /* All that one run knows. Texts live in the arena. */
 struct run {
@@ -38,6 +38,9 @@ struct run {
     int64_t start_us;
     bool settled;
     bool failed;                 /* the picture did, not the call */
+    bool heavy;                  /* too much for here: to be handed over */
+    bool cut;                    /* by the host's deadline: another try may have more time */
+    int64_t deadline_ms;         /* of the host; 0: none */
     px_settlement settlement;    /* how the delivery is to end, as far as this job goes */
 };
 
@@ -72,6 +75,22 @@ static void log_action(const struct run *run, const char *what, const char *targ
 
 /* ---- the ends of a run ---- */
 
+/* Whoever wants to know hears of the record; that they could not be told harms nobody else. */
+static void tell(const struct run *run)
+{
+    px_pipeline *pipeline = run->pipeline;
+    px_error why = { "" };
+    if (!pipeline->notify)
+        return;
+    json_t *item = px_record_format(&run->record);
+    char *text = item ? json_dumps(item, JSON_COMPACT) : NULL;
+    px_status status = text ? pipeline->notify(pipeline->context, text, &why) : PX_OUT_OF_MEMORY;
+    if (status != PX_OK)
+        say(run, PX_WARN, "nobody could be told", json_pack("{s:s, s:s, s:s}", "key", run->image_id, "code", px_status_code(status), "reason", why.message));
+    free(text);
+    json_decref(item);
+}
+
 /* Stores the record and settles the delivery as one unit. */
 static px_status finish(struct run *run, px_record_status status, px_status error, const char *message, px_verdict verdict,
                         int64_t delay_ms, px_error *err)
@@ -93,6 +112,8 @@ static px_status finish(struct run *run, px_record_status status, px_status erro
                                                       run->pipeline->queue ? &settlement : NULL, err);
     log_action(run, "table.finish", run->image_id, start_us, finished, err);
     run->settled = finished == PX_OK;
+    if (run->settled && verdict != PX_RETRY)
+        tell(run);
     return finished;
 }
 
@@ -189,7 +210,7 @@ static px_status fail_run(struct run *run, px_status status, const px_error *why
         recall_outputs(run);
     if (status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE)
         return finish_failed(run, PX_RECORD_SKIPPED, status, why->message, PX_ACKNOWLEDGE, err);
-    if (px_status_is_transient(status) && run->delivery->attempts < run->pipeline->config->max_attempts)
+    if ((run->cut || px_status_is_transient(status)) && run->delivery->attempts < run->pipeline->config->max_attempts)
         return finish_failed(run, PX_RECORD_QUEUED, status, why->message, PX_RETRY, err);
     return finish_failed(run, PX_RECORD_FAILED, status, why->message, PX_DEAD, err);
 }
@@ -309,6 +330,30 @@ static bool is_up_to_date(const struct run *run, const px_record *record, const 
     return true;
 }
 
+/* The time that the host leaves, and the size from which on a picture is somebody else's. */
+static px_status fit_limits(struct run *run, px_limits *limits, px_error *err)
+{
+    const px_config *config = run->pipeline->config;
+    if (px_is_handed_over(run->pipeline) && config->heavy.pixels < limits->pixels)
+        limits->pixels = config->heavy.pixels; /* the child judges it by the header */
+    if (!run->deadline_ms)
+        return PX_OK;
+    int64_t left = (run->deadline_ms - px_now_ms() - DEADLINE_MARGIN_MS) / 1000;
+    run->cut = left < 1;
+    if (run->cut)
+        return px_fail(err, PX_OUT_OF_TIME, "%s was not begun: the invocation has too little time left", run->image_id);
+    if (left < limits->seconds)
+        limits->seconds = (uint32_t)left;
+    return PX_OK;
+}
+
+/* Would it have been done where there is more room and time? */
+static bool is_heavy_failure(const struct run *run, const px_limits *limits, px_status status)
+{
+    return px_is_handed_over(run->pipeline) &&
+           ((status == PX_TOO_MANY_PIXELS && limits->pixels < run->pipeline->config->limits.pixels) || (status == PX_OUT_OF_TIME && run->cut));
+}
+
 static px_status transform(struct run *run, px_error *err)
 {
     const px_config *config = run->pipeline->config;
@@ -320,10 +365,19 @@ static px_status transform(struct run *run, px_error *err)
         if (run->fds[i] < 0)
             return px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
     }
-    px_sandbox_task task = { &run->source, &config->limits, specs, run->fds, count };
+    px_limits limits = config->limits;
+    PX_TRY(fit_limits(run, &limits, err));
+    px_sandbox_task task = { &run->source, &limits, specs, run->fds, count };
+    if (run->pipeline->slots)
+        while (sem_wait(run->pipeline->slots) != 0) { /* interrupted */
+        }
     px_status status = run->pipeline->transform
                            ? run->pipeline->transform(run->pipeline->sandbox, &task, &run->report, &run->usage, err)
                            : px_sandbox_run(run->pipeline->sandbox, &task, &run->report, &run->usage, err);
+    if (run->pipeline->slots)
+        sem_post(run->pipeline->slots);
+    run->cut = status == PX_OUT_OF_TIME && limits.seconds < config->limits.seconds;
+    run->heavy = is_heavy_failure(run, &limits, status);
     PX_TRY(status);
     say(run, PX_INFO, "source",
                  json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
@@ -408,6 +462,23 @@ static void log_done(const struct run *run)
     say(run, PX_INFO, "done", fields);
 }
 
+/* Gives the job to the heavy queue; the record says that it waits there. */
+static px_status hand_over(struct run *run, const char *reason, px_error *err)
+{
+    px_error why = { "" };
+    int64_t start_us = px_monotonic_us();
+    const char *event = px_heavy_event(run->job, run->record.sequencer, run->arena);
+    px_status status = event ? run->pipeline->hand_over(run->pipeline->context, event, &why) : px_fail(&why, PX_OUT_OF_MEMORY, "no memory for an event");
+    log_action(run, "queue.send", run->pipeline->config->heavy.queue, start_us, status, &why);
+    if (status != PX_OK)
+        return fail_run(run, status, &why, err);
+    say(run, PX_INFO, "handed to the heavy queue", json_pack("{s:s, s:s}", "key", run->image_id, "reason", reason));
+    run->record.outputs = run->old;
+    run->record.output_count = run->old_count;
+    px_status finished = finish(run, PX_RECORD_QUEUED, PX_OK, "", PX_ACKNOWLEDGE, 0, &why);
+    return finished == PX_OK ? PX_OK : fail_run(run, finished, &why, err);
+}
+
 static px_status update(struct run *run, px_error *err)
 {
     px_record *record = &run->record;
@@ -419,7 +490,12 @@ static px_status update(struct run *run, px_error *err)
     record->format = ""; /* of what was there before */
     record->width = record->height = 0;
     px_error why = { "" };
+    const char *reason = px_heavy_because(run->pipeline, &run->object, &run->source, run->deadline_ms, run->arena);
+    if (reason)
+        return hand_over(run, reason, err);
     px_status status = make_outputs(run, &why);
+    if (status != PX_OK && run->heavy)
+        return hand_over(run, why.message, err);
     if (status == PX_OK) {
         record->outputs = run->made;
         record->output_count = (size_t)run->made_count;
@@ -439,8 +515,8 @@ static px_status claim(struct run *run, px_error *err)
 {
     char owner[64];
     snprintf(owner, sizeof owner, "pid-%d", (int)getpid());
-    px_claim wish = { run->image_id, owner,
-                      px_now_ms() + (int64_t)run->pipeline->config->limits.seconds * 1000 + LEASE_SLACK_MS, run->job->sequencer };
+    int64_t until_ms = run->deadline_ms ? run->deadline_ms : px_now_ms() + (int64_t)run->pipeline->config->limits.seconds * 1000;
+    px_claim wish = { run->image_id, owner, until_ms + LEASE_SLACK_MS, run->job->sequencer };
     int64_t start_us = px_monotonic_us();
     px_status status = run->pipeline->table->claim(run->pipeline->table, &wish, run->arena, &run->record, err);
     log_action(run, "table.claim", run->image_id, start_us, status, err);
@@ -491,8 +567,11 @@ const char *px_job_ignored_because(const px_config *config, const px_job *job, p
     if (job->kind == PX_JOB_IGNORE)
         return job->reason;
     const char *reason = NULL;
-    if (strcmp(job->bucket, config->source) != 0)
+    if (*config->source && strcmp(job->bucket, config->source) != 0)
         reason = px_arena_format(arena, "the event is about the bucket %s; the source is the bucket %s", job->bucket, config->source);
+    else if (px_is_loop(config, job))
+        reason = px_arena_format(arena, "%s is the destination too: without source_prefix and destination_prefix that keep them apart, "
+                                 "outputs would be processed again", job->bucket);
     else if (strncmp(job->key, config->source_prefix, strlen(config->source_prefix)) != 0)
         reason = px_arena_format(arena, "the key does not begin with source_prefix (%s)", config->source_prefix);
     else
@@ -505,6 +584,8 @@ const char *px_job_ignored_because(const px_config *config, const px_job *job, p
 static void log_start(const struct run *run)
 {
     char time[PX_TIME_TEXT], text[96];
+    if (run->pipeline->hosted)
+        return;
     px_time_format(px_now_ms(), time);
     snprintf(text, sizeof text, "START RequestId: %s", run->request_id);
     px_log_object(run->pipeline->log, PX_INFO,
@@ -515,6 +596,8 @@ static void log_start(const struct run *run)
 static void log_report(const struct run *run, px_status status)
 {
     char time[PX_TIME_TEXT], text[320];
+    if (run->pipeline->hosted)
+        return;
     px_time_format(px_now_ms(), time);
     double ms = since_ms(run->start_us);
     long billed = (long)ms + 1;
@@ -541,25 +624,42 @@ static void make_request_id(char text[37])
     snprintf(text, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
-static px_status handle_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id,
-                            px_arena *arena, px_settlement *ret_settlement, px_error *err)
+/* One line for CloudWatch's metrics, and for whoever reads it. */
+static void log_metrics(const struct run *run, px_status status)
+{
+    px_metrics metrics = { .failure = status != PX_OK ? status : run->failed ? run->settlement.status : PX_OK,
+                           .total_ms = since_ms(run->start_us), .engine_ms = (double)run->usage.wall_us / 1000.0,
+                           .bytes_in = run->object.bytes, .made = run->made, .made_count = run->settled ? run->made_count : 0 };
+    if (run->pipeline->metrics && run->image_id)
+        px_metrics_write(run->pipeline, run->request_id, run->image_id, &metrics);
+}
+
+px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id, int64_t deadline_ms,
+                     px_arena *arena, px_settlement *ret_settlement, px_error *err)
 {
     struct run run = { .pipeline = pipeline, .delivery = delivery, .job = job, .arena = arena, .request_id = request_id,
-                       .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us() };
+                       .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us(), .deadline_ms = deadline_ms };
     memset(run.fds, -1, sizeof run.fds);
     run.image_id = px_arena_format(arena, "%s/%s", job->bucket, job->key);
     if (!run.image_id)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a job");
     log_start(&run);
     px_status status;
-    const char *reason = px_job_ignored_because(pipeline->config, job, arena);
-    if (reason) {
+    const char *reason = job->kind == PX_JOB_BAD ? NULL : px_job_ignored_because(pipeline->config, job, arena);
+    if (job->kind == PX_JOB_BAD) {
+        run.failed = true;
+        say(&run, PX_ERROR, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(PX_BAD_EVENT), "reason", job->reason));
+        status = settle(&run, PX_DEAD, 0, PX_BAD_EVENT, job->reason, err);
+    } else if (reason) {
         say(&run, PX_INFO, "event ignored", json_pack("{s:s, s:s}", "key", run.image_id, "reason", reason));
         status = settle(&run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
-    } else
+    } else {
         status = run_job(&run, err);
+        log_metrics(&run, status);
+    }
     log_report(&run, status);
     *ret_settlement = run.settlement;
+    ret_settlement->image_id = run.image_id;
     free_fds(&run);
     return status;
 }
@@ -575,7 +675,7 @@ static px_status handle_batch(px_pipeline *pipeline, const px_delivery *delivery
     unsettled.queue = NULL;
     for (int i = 0; i < count; i++) {
         px_settlement settlement = { .verdict = PX_ACKNOWLEDGE };
-        PX_TRY(handle_job(&unsettled, delivery, &jobs[i], request_id, arena, &settlement, err));
+        PX_TRY(px_run_job(&unsettled, delivery, &jobs[i], request_id, 0, arena, &settlement, err));
         if (rank[settlement.verdict] > rank[worst.verdict])
             worst = settlement;
     }
@@ -602,15 +702,14 @@ px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery,
     PX_TRY(px_arena_open(ARENA_BYTES, &arena, err));
     char request_id[37];
     make_request_id(request_id);
-    px_job *jobs;
-    int count;
+    px_event event;
     px_error why = { "" };
-    px_status status = px_event_parse(px_bytes_of(delivery->body), &arena, &jobs, &count, &why);
+    px_status status = px_event_parse(px_bytes_of(delivery->body), &arena, &event, &why);
     if (status != PX_OK)
         return handle_bad_event(pipeline, delivery, request_id, &arena, status, &why, err);
-    if (count == 1) {
+    if (event.job_count == 1) {
         px_settlement settlement;
-        return handle_job(pipeline, delivery, &jobs[0], request_id, &arena, &settlement, err);
+        return px_run_job(pipeline, delivery, &event.jobs[0], request_id, 0, &arena, &settlement, err);
     }
-    return handle_batch(pipeline, delivery, jobs, count, request_id, &arena, err);
+    return handle_batch(pipeline, delivery, event.jobs, event.job_count, request_id, &arena, err);
 }

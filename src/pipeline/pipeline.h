@@ -4,6 +4,7 @@
 #ifndef PX_PIPELINE_PIPELINE_H
 #define PX_PIPELINE_PIPELINE_H
 
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,13 @@ typedef struct px_config {
     int workers;           /* 0: as many as cores */
     px_limits limits;
     px_recipe recipe;
+    struct {
+        const char *queue; /* URL; "" for none */
+        uint64_t bytes, pixels;
+        const char *formats; /* "png,tiff"; "" for none */
+        uint32_t seconds;  /* left of the invocation, at least */
+    } heavy;               /* what is handed to another worker */
+    const char *queue, *dead_letters, *notify; /* URLs, ARN; "" for none */
     const char *listen;    /* "127.0.0.1:9000" */
     const char *data;      /* folder */
     const char *region;    /* "us-east-1" */
@@ -62,6 +70,10 @@ typedef struct px_setting {
  * exists. PX_BAD_CONFIG and PX_BAD_RECIPE name file, line and what would be right. */
 PX_CHECKED px_status px_config_load(const char *path, const px_setting *flags, int flag_count, px_arena *arena,
                                     px_config *ret, px_error *err);
+
+/* As px_config_load, for a function: a text that was fetched (`name` NULL: none, then a file as ever), no source unless
+ * named (the event's bucket is), no table unless named, and a destination that has to be. */
+PX_CHECKED px_status px_config_load_hosted(const char *name, px_bytes text, px_arena *arena, px_config *ret, px_error *err);
 
 /* What is in force and where each value came from, as `check --show` prints it (YAML with comments). */
 PX_CHECKED px_status px_config_show(const char *path, const px_setting *flags, int flag_count, px_arena *arena,
@@ -83,6 +95,15 @@ typedef struct px_pipeline {
     px_store *store;
     px_table *table;
     px_queue *queue;     /* NULL: the caller settles */
+    bool hosted;         /* START, END and REPORT lines are the host's */
+    bool metrics;        /* a line of CloudWatch's embedded metric format per picture */
+    const char *service; /* the metrics' dimension; NULL: "pixmill" */
+    sem_t *slots;        /* how many pictures are transformed at a time; NULL: as many as come */
+    /* Hands a picture that is too heavy for here to whom it is not; NULL: there is nobody. `event` is JSON. */
+    px_status (*hand_over)(void *context, const char *event, px_error *err);
+    /* Tells of a record that has ended (JSON); NULL: nobody wants to know. A failure is logged, no more. */
+    px_status (*notify)(void *context, const char *record, px_error *err);
+    void *context;       /* of both */
     px_sandbox *sandbox;
     px_log *log;
     /* How pictures are transformed; NULL: by px_sandbox_run. Tests put theirs here. */
@@ -90,25 +111,87 @@ typedef struct px_pipeline {
                            px_sandbox_usage *ret_usage, px_error *err);
 } px_pipeline;
 
+/* ---- events ---- */
+
 /* What an event asks for; `explain` prints it. */
-typedef enum px_job_kind { PX_JOB_UPDATE, PX_JOB_REMOVE, PX_JOB_IGNORE } px_job_kind;
+typedef enum px_job_kind {
+    PX_JOB_UPDATE, PX_JOB_REMOVE, PX_JOB_IGNORE,
+    PX_JOB_BAD, /* a message of a batch that could not be read */
+} px_job_kind;
 typedef struct px_job {
     px_job_kind kind;
-    const char *bucket, *key;  /* decoded */
+    const char *bucket, *key;  /* decoded; "" of PX_JOB_BAD */
     const char *sequencer;     /* padded; NULL if the event has none */
-    const char *reason;        /* PX_JOB_IGNORE: why */
+    const char *reason;        /* PX_JOB_IGNORE, PX_JOB_BAD: why */
     int64_t event_ms;          /* when it happened, 0 if unknown */
+    uint64_t bytes;            /* of the object, as the event says; 0 if unknown */
+    int item;                  /* of px_event.items; -1 if the event has none */
 } px_job;
 
-/* Turns an event's JSON (S3 notification, s3:TestEvent, {"bucket","key"}) into jobs. PX_BAD_EVENT says what was seen. */
-PX_CHECKED px_status px_event_parse(px_bytes body, px_arena *arena, px_job **ret_jobs, int *ret_count, px_error *err);
+typedef enum px_event_shape {
+    PX_EVENT_S3, PX_EVENT_TEST, PX_EVENT_BRIDGE, PX_EVENT_SQS, PX_EVENT_SNS, PX_EVENT_BATCH, PX_EVENT_REST, PX_EVENT_HTTP, PX_EVENT_PLAIN,
+    PX_EVENT_SHAPE_COUNT
+} px_event_shape;
 
-/* Why nothing will be done for a job under this configuration (another bucket, another prefix); NULL if it will. */
+/* A message of an SQS batch, or a task of S3 Batch Operations: answered one by one. */
+typedef struct px_event_item {
+    const char *id;       /* messageId, taskId */
+    int attempts;         /* ApproximateReceiveCount; 0 if unknown */
+    const char *trace_id; /* AWSTraceHeader; "" if none */
+    const char *body;     /* as it came, for a dead letter; "" of a task */
+} px_event_item;
+
+typedef struct px_event {
+    px_event_shape shape;
+    px_job *jobs;
+    int job_count;
+    px_event_item *items;
+    int item_count;
+    const char *invocation_id; /* S3 Batch Operations */
+    const char *schema;        /* its invocationSchemaVersion */
+    bool fifo;                 /* an SQS FIFO queue */
+} px_event;
+
+/* Turns an event's JSON into jobs: S3 notifications, s3:TestEvent, EventBridge, SQS batches and SNS around them, S3 Batch
+ * Operations, API Gateway (REST, HTTP) and function URLs with one of these as the body, {"bucket","key"}. Recognised by shape.
+ * PX_BAD_EVENT says what was seen. */
+PX_CHECKED px_status px_event_parse(px_bytes body, px_arena *arena, px_event *ret, px_error *err);
+
+const char *px_event_shape_name(px_event_shape shape); /* "SQS batch" */
+
+/* Why nothing will be done for a job under this configuration (another bucket, another prefix); NULL if it will. A
+ * configuration without a source takes any bucket's events. */
 const char *px_job_ignored_because(const px_config *config, const px_job *job, px_arena *arena);
 
 /* Brings one delivery to its end as DESIGN.md section 3 says: parse, claim, transform, store, finish, settle, log.
  * Failures of the picture are not failures of the call: those end in record, dead letter and log. */
 PX_CHECKED px_status px_pipeline_handle(px_pipeline *pipeline, const px_delivery *delivery, px_error *err);
+
+/* How a job ended, for who settles it: queue, Lambda's answer. Texts live in the arena of the call. */
+typedef struct px_job_result {
+    px_verdict verdict;
+    px_status status;      /* PX_OK if it was done, or nothing was to do */
+    const char *message;
+    const char *image_id;
+} px_job_result;
+
+/* What comes with an event from its host. */
+typedef struct px_invocation {
+    const char *request_id, *trace_id; /* trace_id "" if none */
+    int64_t deadline_ms;   /* since 1970; then the host ends the work. 0: none */
+    int attempts;          /* of jobs without an item of their own */
+    uint64_t bytes;        /* of sources at a time, about; 0: no bound */
+} px_invocation;
+
+/* Runs the jobs of an event side by side, those of one key one after the other; results[i] is how jobs[i] ended. The
+ * pipeline has no queue: the caller settles. A job that fails does so alone. */
+PX_CHECKED px_status px_pipeline_run(px_pipeline *pipeline, const px_event *event, const px_invocation *invocation, px_arena *arena,
+                                     px_job_result *results, px_error *err);
+
+/* A table for who has none: what the outputs' metadata says of their sources (pipeline/bare.c). Config, store and queue
+ * (may be NULL) are borrowed. */
+PX_CHECKED px_status px_bare_table_create(const px_config *config, px_store *store, px_queue *queue, px_table **ret, px_error *err);
+void px_bare_table_destroy(px_table *table);
 
 /* Threads that take from the queue and handle. `stop` drains: running jobs end first. */
 typedef struct px_workers px_workers;

@@ -24,18 +24,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
 {
     static px_arena arena;
     px_error err = { "" };
-    px_job *jobs = NULL;
-    int job_count = 0;
+    px_event event = { 0 };
     if (!arena.start && px_arena_open(256 << 20, &arena, NULL) != PX_OK)
         abort();
     px_arena_reset(&arena);
     char *copy = malloc(count + !count); /* so that a byte too far is seen */
     memcpy(copy, data, count);
-    px_status status = px_event_parse((px_bytes){ (const uint8_t *)copy, count }, &arena, &jobs, &job_count, &err);
+    px_status status = px_event_parse((px_bytes){ (const uint8_t *)copy, count }, &arena, &event, &err);
     free(copy); /* jobs must not point into it */
-    if (status == PX_OK ? job_count < 1 : status != PX_BAD_EVENT || jobs || !*err.message || !px_is_utf8(err.message))
+    if (status == PX_OK ? event.job_count < 1 : status != PX_BAD_EVENT || event.jobs || !*err.message || !px_is_utf8(err.message))
         abort();
-    for (int i = 0; i < job_count; i++)
-        judge(&jobs[i]);
+    for (int i = 0; i < event.job_count; i++)
+        judge(&event.jobs[i]);
     return 0;
 }

@@ -140,7 +140,8 @@ static void mistakes_name_line_and_remedy(void **state)
     assert_refused("limits:\n  pixels: many\n", PX_BAD_CONFIG, "test.yaml:2: limits.pixels cannot be 'many'");
     assert_refused("source: ''\n", PX_BAD_CONFIG, "some text");
     assert_refused("width: 100\n", PX_BAD_CONFIG, "belongs to an output");
-    assert_refused("heavy: {queue: x}\n", PX_BAD_CONFIG, "not supported by this version");
+    assert_refused("heavy: {quue: x}\n", PX_BAD_CONFIG, "heavy.queue");
+    assert_refused("watermark: x\n", PX_BAD_CONFIG, "not supported by this version");
     assert_refused(OUTPUT("width: 0.5"), PX_BAD_RECIPE, "test.yaml:3: width");
     assert_refused(OUTPUT("widht: 5"), PX_BAD_RECIPE, "test.yaml:3: there is no option 'widht'; did you mean 'width'?");
     assert_refused(OUTPUT("watermark: x"), PX_BAD_RECIPE, "not supported by this version");
