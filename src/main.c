@@ -1,4 +1,4 @@
-/* The table of commands, and the few words that are none: --help, --version, and the argument with which the sandbox
+/* The table of commands, and the few words that are none: --help, --version, the name bootstrap, and the argument with which the sandbox
  * starts this same program as its zygote. Everything else happens in src/command. */
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 static const px_command *const commands[] = {
     &px_command_resize, &px_command_serve,   &px_command_records, &px_command_logs,  &px_command_replay,
-    &px_command_explain, &px_command_check,  &px_command_keys,
+    &px_command_explain, &px_command_check,  &px_command_keys,   &px_command_lambda,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -47,11 +47,13 @@ int main(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : "--help";
     if (strcmp(word, PX_ZYGOTE_ARGUMENT) == 0)
         return px_zygote_main();
+    if (argc == 1 && strcmp(basename(argv[0]), "bootstrap") == 0)
+        word = "lambda"; /* the name under which Lambda starts a function */
     signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is a failed write, not our end */
 
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(word, commands[i]->name) == 0)
-            return run_command(commands[i], argc - 2, argv + 2);
+            return run_command(commands[i], argc > 2 ? argc - 2 : 0, argv + (argc > 2 ? 2 : argc));
     if (strcmp(word, "--version") == 0) {
         puts("pixmill " PX_VERSION);
         return PX_EXIT_OK;

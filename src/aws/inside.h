@@ -67,6 +67,10 @@ PX_CHECKED px_status px_aws_call_json(px_aws_ports *ports, const char *service, 
                                       const char *about, const json_t *body, bool patient, px_arena *arena, json_t **ret_answer,
                                       const char **ret_code, px_error *err);
 
+/* A call of SQS about one queue; `body` gets its QueueUrl. */
+PX_CHECKED px_status px_aws_sqs_call(px_aws_ports *ports, const char *queue_url, const char *action, json_t *body, bool patient,
+                                     px_arena *arena, json_t **ret_answer, px_error *err);
+
 /* One signed HTTP request, ready to be sent; texts in the arena. For what goes on alone after a break. */
 PX_CHECKED px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_credentials *signer, const char *region,
                                     px_arena *arena, px_http_request *ret, px_error *err);

@@ -455,8 +455,10 @@ static px_status read_outputs(struct loader *loader, px_recipe *recipe)
 
 static bool starts_with(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
-static px_status check_loop(const px_config *config, px_error *err)
+static px_status check_places(const px_config *config, px_error *err)
 {
+    if (!*config->destination) /* only a function's may be empty by default */
+        return px_fail(err, PX_BAD_CONFIG, "PIXMILL_DESTINATION is not set: it names the bucket that gets the outputs");
     if (strcmp(config->source, config->destination) != 0)
         return PX_OK;
     const char *from = config->source_prefix, *to = config->destination_prefix;
@@ -492,7 +494,7 @@ static px_status load(struct loader *loader, const char *path, const px_setting 
         if (!(options[i].flags & OUTPUT))
             PX_TRY(store(loader, &options[i], &loader->values[i], config));
     PX_TRY(read_outputs(loader, &config->recipe));
-    return check_loop(config, loader->err);
+    return check_places(config, loader->err);
 }
 
 px_status px_config_load(const char *path, const px_setting *flags, int flag_count, px_arena *arena, px_config *ret,
@@ -510,8 +512,6 @@ px_status px_config_load_hosted(const char *name, px_bytes text, px_arena *arena
     struct loader loader = { .arena = arena, .err = err, .hosted = true, .text = name ? &text : NULL };
     px_config config = { 0 };
     PX_TRY(load(&loader, name, NULL, 0, &config));
-    if (!*config.destination)
-        return px_fail(err, PX_BAD_CONFIG, "PIXMILL_DESTINATION is not set: it names the bucket that gets the outputs");
     *ret = config;
     return PX_OK;
 }

@@ -1,0 +1,13 @@
+/* answer.h - what Lambda is answered for an event: each shape has its own. Part of lambda.h. */
+#ifndef PX_LAMBDA_ANSWER_H
+#define PX_LAMBDA_ANSWER_H
+
+#include "pipeline/pipeline.h"
+
+/* The response's body, for who frees it; results[i] is of event->jobs[i]. NULL without memory.
+ *
+ * SQS: the messages that are to come again (AWS: "Reporting batch item failures"); of a FIFO queue all from the first of them
+ * on. S3 Batch Operations: a result a task. API Gateway and function URLs: an HTTP answer. Others: a summary. */
+char *px_lambda_answer(const px_event *event, const px_job_result *results);
+
+#endif

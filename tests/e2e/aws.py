@@ -1,0 +1,232 @@
+"""Stand-ins for AWS on loopback: moto for its services, a Runtime API that drives `pixmill lambda`, and a proxy that injects faults."""
+import http.client
+import http.server
+import json
+import os
+import queue
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import boto3
+from botocore.config import Config
+from conftest import PROGRAM
+
+KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-secret", "AWS_SESSION_TOKEN": "testing-token",
+        "AWS_REGION": "us-east-1"}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Moto:
+    """moto's server: S3, SQS, DynamoDB, SNS, SSM, STS."""
+
+    def __init__(self):
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(self.endpoint + "/moto-api/", timeout=1)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("moto does not answer")
+
+    def client(self, service, endpoint=None):
+        return boto3.client(service, endpoint_url=endpoint or self.endpoint, region_name="us-east-1", aws_access_key_id="testing",
+                            aws_secret_access_key="testing-secret", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+class Runtime:
+    """Lambda's Runtime API, and the function that asks it for work."""
+
+    def __init__(self, environment, arguments=None, wait_ready=True):
+        self.events, self.answers, self.init_error = queue.Queue(), {}, None
+        self.asked = threading.Event()
+        self.changed = threading.Condition()
+        self.lines, self.count = [], 0
+        runtime = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                runtime.asked.set()
+                event = runtime.events.get()
+                if event is None:
+                    self.close_connection = True
+                    return
+                identity, body, deadline_ms, trace = event
+                self.send_response(200)
+                for name, value in (("Lambda-Runtime-Aws-Request-Id", identity), ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
+                                    ("Lambda-Runtime-Trace-Id", trace), ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x"),
+                                    ("Content-Length", str(len(body)))):
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with runtime.changed:
+                    if self.path.endswith("/init/error"):
+                        runtime.init_error = (self.headers["Lambda-Runtime-Function-Error-Type"], json.loads(body))
+                    else:
+                        _, identity, kind = self.path.rsplit("/", 2)
+                        runtime.answers[identity] = (kind, json.loads(body))
+                    runtime.changed.notify_all()
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        environment = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
+                       "AWS_LAMBDA_FUNCTION_NAME": "thumbs", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_FORMAT": "JSON",
+                       **{name: value for name, value in os.environ.items() if name.startswith(("ASAN", "UBSAN"))}, **KEYS, **environment}
+        self.process = subprocess.Popen(arguments or [PROGRAM, "lambda"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if wait_ready:
+            assert self.asked.wait(20), self.lines
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def begin(self, event, seconds=30, trace="Root=1-5759e988-bd862e3fe1be46a994272793"):
+        self.count += 1
+        identity = f"request-{self.count}"
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        self.events.put((identity, body, int((time.time() + seconds) * 1000), trace))
+        return identity
+
+    def end(self, identity, patience=60):
+        with self.changed:
+            assert self.changed.wait_for(lambda: identity in self.answers or self.process.poll() is not None, patience), self.lines[-20:]
+        return self.answers[identity]
+
+    def invoke(self, event, seconds=30, **keys):
+        """("response", body) or ("error", {errorMessage, errorType})."""
+        return self.end(self.begin(event, seconds, **keys), seconds + 30)
+
+    def log(self):
+        """The JSON lines so far."""
+        return [json.loads(line) for line in list(self.lines)]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.events.put(None)
+        self.server.shutdown()
+        self.server.server_close()
+        self.reader.join(5)
+
+
+class FaultProxy:
+    """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
+    its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes}, {"reset": True}."""
+
+    def __init__(self, endpoint):
+        self.rules, self.seen, self.lock = [], [], threading.Lock()
+        host = endpoint.split("://")[1]
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def play(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                fault = proxy.fault(self.command, self.path, self.headers)
+                if "delay" in fault:
+                    time.sleep(fault["delay"])
+                if fault.get("reset"):
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                if "status" in fault:
+                    answer = fault.get("body", b"")
+                    self.send_response(fault["status"])
+                    for name, value in fault.get("headers", {}).items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(answer)))
+                    self.end_headers()
+                    self.wfile.write(answer)
+                    return
+                connection = http.client.HTTPConnection(host, timeout=60)
+                connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                for name, value in self.headers.items():
+                    connection.putheader(name, value)
+                connection.endheaders(body)
+                answer = connection.getresponse()
+                data = answer.read()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("connection", "transfer-encoding", "date", "server", "content-length"):
+                        self.send_header(name, value)
+                length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(data))
+                self.send_header("Content-Length", length or "0")
+                self.end_headers()
+                if "cut" in fault:
+                    self.wfile.write(data[:fault["cut"]])
+                    self.wfile.flush()
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if self.command != "HEAD":
+                    self.wfile.write(data)
+                connection.close()
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = play
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def fault(self, method, path, headers):
+        with self.lock:
+            self.seen.append((method, path, dict(headers)))
+            for rule in self.rules:
+                if rule[2] > 0 and re.search(rule[0], method) and re.search(rule[1], path):
+                    rule[2] -= 1
+                    return rule[3]
+        return {}
+
+    def play(self, method, path, count, **fault):
+        self.rules.append([method, path, count, fault])
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def s3_event(bucket, key, sequencer="0055AED6DCD90281E5", name="ObjectCreated:Put", **more):
+    import urllib.parse
+    return {"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": "2026-01-01T00:00:00.000Z", "eventName": name,
+            "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
+                   "object": {"key": urllib.parse.quote_plus(key, safe="/"), "sequencer": sequencer, **more}}}
+
+
+def s3_events(*records):
+    return {"Records": list(records)}

@@ -1,0 +1,279 @@
+"""`pixmill lambda` against moto: what Lambda gives it goes in, what S3 and the log hold afterwards is looked at."""
+import io
+import json
+import time
+
+import pytest
+from PIL import Image
+
+from aws import FaultProxy, Moto, Runtime, s3_event, s3_events
+
+
+def picture(width=1600, height=1200, format="JPEG", colour=(200, 120, 40)):
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(out, format)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def moto():
+    moto = Moto()
+    yield moto
+    moto.close()
+
+
+class Place:
+    """Fresh buckets in moto, and a function that works between them."""
+
+    def __init__(self, moto, **environment):
+        Place.count = getattr(Place, "count", 0) + 1
+        self.moto, self.s3 = moto, moto.client("s3")
+        self.source, self.target = f"source-{Place.count}", f"target-{Place.count}"
+        self.s3.create_bucket(Bucket=self.source)
+        self.s3.create_bucket(Bucket=self.target)
+        self.proxy = FaultProxy(moto.endpoint)
+        self.environment = {"AWS_ENDPOINT_URL": moto.endpoint, "AWS_ENDPOINT_URL_S3": self.proxy.endpoint, "PIXMILL_DESTINATION": self.target, **environment}
+        self.runtime = None
+
+    def start(self, **keys):
+        self.runtime = Runtime(self.environment, **keys)
+        return self.runtime
+
+    def put(self, key, body=None):
+        self.s3.put_object(Bucket=self.source, Key=key, Body=body if body is not None else picture())
+
+    def size(self, key):
+        body = self.s3.get_object(Bucket=self.target, Key=key)["Body"].read()
+        return Image.open(io.BytesIO(body)).size
+
+    def keys(self):
+        return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=self.target).get("Contents", [])]
+
+    def close(self):
+        if self.runtime:
+            self.runtime.close()
+        self.proxy.close()
+
+
+@pytest.fixture
+def place(moto, request):
+    place = Place(moto, **getattr(request, "param", {}))
+    yield place
+    place.close()
+
+
+def test_an_upload_becomes_a_smaller_picture(place):
+    place.put("a/red flower+ü.jpg")
+    runtime = place.start()
+    kind, answer = runtime.invoke(s3_events(s3_event(place.source, "a/red flower+ü.jpg")))
+    assert (kind, answer["done"]) == ("response", 1), runtime.lines
+    assert place.keys() == ["a/processed-red flower+ü.jpg"]
+    assert place.size("a/processed-red flower+ü.jpg") == (800, 600)
+    head = place.s3.head_object(Bucket=place.target, Key="a/processed-red flower+ü.jpg")
+    assert head["ContentType"] == "image/jpeg" and set(head["Metadata"]) >= {"pixmill-source", "pixmill-sequencer", "pixmill-recipe"}
+
+
+def test_the_log_tells_the_story_and_the_metrics(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    lines = [line for line in runtime.log() if line.get("requestId") == "request-1"]
+    said = {line.get("message"): line for line in lines}
+    assert said["source"]["width"] == 1600 and said["source"]["format"] == "jpeg"
+    assert said["output"]["width"] == 800 and said["output"]["height"] == 600
+    assert said["event"]["coldStart"] is True and said["done"]["traceId"].startswith("Root=1-")
+    for action in ("s3.GetObject", "s3.PutObject"):
+        assert said[action]["result"] == "ok" and said[action]["durationMs"] > 0
+    metrics = next(line for line in lines if "_aws" in line)
+    directive = metrics["_aws"]["CloudWatchMetrics"][0]
+    assert directive["Namespace"] == "Pixmill" and directive["Dimensions"] == [["Service"]] and metrics["Service"] == "thumbs"
+    for row in directive["Metrics"]:
+        assert isinstance(metrics[row["Name"]], (int, float)) and row["Unit"] in ("Count", "Milliseconds", "Bytes")
+    assert metrics["Pictures"] == 1 and metrics["Failures"] == 0 and metrics["BytesOut"] > 0
+    assert "testing-secret" not in "\n".join(runtime.lines) and "testing-token" not in "\n".join(runtime.lines)
+
+
+def test_without_a_destination_it_cannot_start_and_says_so(place):
+    del place.environment["PIXMILL_DESTINATION"]
+    runtime = place.start(wait_ready=False)
+    assert runtime.process.wait(20) != 0
+    kind, body = runtime.init_error
+    assert kind == "Pixmill.bad-config" and "PIXMILL_DESTINATION" in body["errorMessage"]
+
+
+def test_the_same_event_again_changes_nothing(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    event = s3_events(s3_event(place.source, "cat.jpg"))
+    assert runtime.invoke(event)[0] == "response"
+    first = place.s3.head_object(Bucket=place.target, Key="processed-cat.jpg")
+    assert runtime.invoke(event)[0] == "response"
+    assert place.s3.head_object(Bucket=place.target, Key="processed-cat.jpg")["LastModified"] == first["LastModified"]
+    assert [method for method, path, _ in place.proxy.seen].count("PUT") == 1
+
+
+def test_an_older_event_never_replaces_a_newer_result(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", "0B")))[0] == "response"
+    place.put("cat.jpg", picture(400, 400))
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", "0A")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (800, 600)
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", "0C")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (400, 400)
+
+
+def test_outputs_follow_a_deleted_original(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", "0A")))
+    place.s3.delete_object(Bucket=place.source, Key="cat.jpg")
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", "0B", "ObjectRemoved:Delete")))[0] == "response"
+    assert place.keys() == []
+
+
+def test_nobody_else_s_object_is_overwritten(place):
+    place.put("cat.jpg")
+    place.s3.put_object(Bucket=place.target, Key="processed-cat.jpg", Body=b"mine")
+    runtime = place.start()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.output-name-taken")
+    assert place.s3.get_object(Bucket=place.target, Key="processed-cat.jpg")["Body"].read() == b"mine"
+
+
+def test_a_hopeless_picture_without_a_table_fails_the_invocation_with_its_code(place):
+    place.put("cat.jpg", picture()[:4000])
+    runtime = place.start()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.truncated-image")
+    metrics = next(line for line in runtime.log() if "_aws" in line)
+    assert metrics["Code"] == "truncated-image" and metrics["_aws"]["CloudWatchMetrics"][1]["Dimensions"] == [["Service", "Code"]]
+
+
+def test_a_hopeless_picture_goes_to_the_dead_letters_with_its_reason(place):
+    sqs = place.moto.client("sqs")
+    url = sqs.create_queue(QueueName=f"dead-{place.source}")["QueueUrl"]
+    place.environment["PIXMILL_DEAD_LETTERS"] = url
+    place.put("cat.jpg", b"no picture at all, but long enough to be looked at")
+    place.put("dog.jpg", picture()[:4000])
+    runtime = place.start()
+    assert runtime.invoke(s3_events(s3_event(place.source, "dog.jpg")))[0] == "response"
+    message = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"][0]
+    assert message["MessageAttributes"]["Code"]["StringValue"] == "truncated-image"
+    assert message["MessageAttributes"]["ImageId"]["StringValue"] == f"{place.source}/dog.jpg"
+    assert json.loads(message["Body"])["Records"][0]["s3"]["object"]["key"] == "dog.jpg"
+
+
+def test_a_batch_reports_exactly_its_bad_messages(place):
+    bodies = []
+    for i in range(10):
+        place.put(f"{i}.jpg", picture()[:3000] if i in (2, 7) else picture())
+        bodies.append(json.dumps(s3_events(s3_event(place.source, f"{i}.jpg"))) if i != 5 else "no JSON")
+    event = {"Records": [{"messageId": f"m{i}", "body": body, "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:1:q",
+                          "attributes": {"ApproximateReceiveCount": "1"}} for i, body in enumerate(bodies)]}
+    runtime = place.start()
+    kind, answer = runtime.invoke(event)
+    assert (kind, [item["itemIdentifier"] for item in answer["batchItemFailures"]]) == ("response", ["m2", "m5", "m7"])
+    assert len(place.keys()) == 7
+
+
+def test_ten_records_with_slow_fetches_run_side_by_side(place):
+    for i in range(10):
+        place.put(f"{i}.jpg", picture(200, 200))
+    place.proxy.play("GET", "", 1000, delay=0.4)
+    runtime = place.start()
+    start = time.monotonic()
+    assert runtime.invoke(s3_events(*(s3_event(place.source, f"{i}.jpg") for i in range(10))))[1]["done"] == 10
+    assert time.monotonic() - start < 10 * 0.4  # one after the other it could not be faster
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503, "body": b"<Error><Code>SlowDown</Code></Error>"}, {"reset": True}],
+                         ids=["500", "SlowDown", "reset"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_a_fault_that_passes_is_tried_again(place, method, fault):
+    place.put("cat.jpg")
+    place.proxy.play(method, "", 2, **fault)
+    kind, answer = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    assert place.size("processed-cat.jpg") == (800, 600)
+
+
+def test_a_fault_that_stays_fails_the_invocation_and_leaves_it_to_be_tried_again(place):
+    place.put("cat.jpg")
+    place.proxy.play("PUT", "", 1000, status=503, body=b"<Error><Code>SlowDown</Code></Error>")
+    runtime = place.start()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=4)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.throttled")
+    place.proxy.rules.clear()
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (800, 600)
+
+
+def test_a_cut_download_goes_on_where_it_was_cut(place):
+    noise = Image.effect_noise((1600, 1200), 80)
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    place.put("noise.png", out.getvalue())
+    place.proxy.play("GET", "noise", 1, cut=300000)
+    assert place.start().invoke(s3_events(s3_event(place.source, "noise.png")))[0] == "response"
+    assert place.size("processed-noise.jpg") == (800, 600)
+    ranges = [headers["range"] for method, path, headers in place.proxy.seen if method == "GET" and "range" in headers]
+    assert ranges and ranges[0].startswith("bytes=") and ranges[0] != "bytes=0-"
+
+
+def test_somebody_who_writes_meanwhile_is_judged_again(place):
+    place.put("cat.jpg")
+    place.proxy.play("PUT", "processed", 1, status=412, body=b"<Error><Code>PreconditionFailed</Code></Error>")
+    place.proxy.play("PUT", "processed", 1, status=409, body=b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+    assert place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (800, 600)
+
+
+def test_the_deadline_ends_the_work_in_time(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=2)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.out-of-time")
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+
+
+def test_what_is_too_heavy_goes_to_the_heavy_queue(place):
+    sqs = place.moto.client("sqs")
+    url = sqs.create_queue(QueueName=f"heavy-{place.source}")["QueueUrl"]
+    place.environment.update(PIXMILL_HEAVY_QUEUE=url, PIXMILL_HEAVY_PIXELS="1000000", PIXMILL_HEAVY_FORMATS="png")
+    place.put("ü big.jpg")
+    place.put("small.jpg", picture(300, 300))
+    place.put("a.png", picture(10, 10, "PNG"))
+    runtime = place.start()
+    for key in ("ü big.jpg", "small.jpg", "a.png"):
+        assert runtime.invoke(s3_events(s3_event(place.source, key)))[0] == "response"
+    assert place.keys() == ["processed-small.jpg"]
+    bodies = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+    assert sorted(body["Records"][0]["s3"]["object"]["key"] for body in bodies) == ["%C3%BC%20big.jpg", "a.png"]
+
+
+def test_a_configuration_in_s3_is_read_and_read_again(place):
+    place.s3.put_object(Bucket=place.target, Key="pixmill.yaml", Body=b"recipe: {outputs: [{width: 320}]}")
+    place.environment["PIXMILL_CONFIG"] = f"s3://{place.target}/pixmill.yaml"
+    place.put("cat.jpg")
+    runtime = place.start()
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (320, 240)
+    place.s3.put_object(Bucket=place.target, Key="pixmill.yaml", Body=b"recipe: {outputs: [{width: 160}]}")
+    time.sleep(5.2)
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+    assert place.size("processed-cat.jpg") == (160, 120)
+
+
+def test_the_function_s_name_bootstrap_is_enough(place, tmp_path):
+    from conftest import PROGRAM
+    (tmp_path / "bootstrap").symlink_to(PROGRAM)
+    place.put("cat.jpg")
+    runtime = place.start(arguments=[str(tmp_path / "bootstrap")])
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+
+
+def test_an_event_of_no_known_shape_is_named(place):
+    runtime = place.start()
+    kind, error = runtime.invoke({"key1": "value1", "key2": "value2", "key3": "value3"})
+    assert (kind, error["errorType"]) == ("error", "Pixmill.bad-event") and "hello-world" in error["errorMessage"]
