@@ -78,6 +78,8 @@ px_status px_aws_ports_create(px_aws *aws, const px_aws_options *options, px_aws
     ports->aws = aws;
     ports->options = *options;
     px_aws_store_init(ports);
+    if (options->table && *options->table)
+        px_aws_table_init(ports);
     *ret = ports;
     return PX_OK;
 }

@@ -25,19 +25,22 @@ static px_status store_open(px_store *self, const char *bucket, const char *key,
 /* Is it AWS itself, whose conditions hold? */
 static bool is_aws(void) { return !getenv("AWS_ENDPOINT_URL") && !getenv("AWS_ENDPOINT_URL_S3"); }
 
-/* What is there, if anything; and may `owner` change it? *ret_etag is NULL where nothing is. */
+/* What is there, if anything; and may `owner` change it? *ret_etag is NULL where nothing is; *ret_theirs is whose it is, its
+ * source "" if pixmill did not make it. */
 static px_status look(px_aws_ports *ports, const char *bucket, const char *key, const px_owner *owner, px_arena *arena,
-                      const char **ret_etag, px_owner_verdict *ret_verdict, px_error *err)
+                      const char **ret_etag, px_owner_verdict *ret_verdict, px_owner *ret_theirs, px_error *err)
 {
     px_object present;
     px_status status = px_aws_s3_head(ports, bucket, key, arena, &present, err);
     *ret_etag = NULL;
     *ret_verdict = PX_OWNER_WRITE;
+    *ret_theirs = (px_owner){ .token = 0 };
     if (status == PX_NO_SUCH_KEY)
         return PX_OK;
     PX_TRY(status);
     *ret_etag = present.etag;
     *ret_verdict = px_owner_judge(&present, owner);
+    (void)px_owner_of(&present, ret_theirs);
     return PX_OK;
 }
 
@@ -45,12 +48,14 @@ static px_status look(px_aws_ports *ports, const char *bucket, const char *key, 
 static px_status look_to_put(px_aws_ports *ports, const px_put *put, px_arena *arena, const char **ret_etag, px_error *err)
 {
     px_owner_verdict verdict;
-    PX_TRY(look(ports, put->bucket, put->key, &put->owner, arena, ret_etag, &verdict, err));
+    px_owner theirs;
+    PX_TRY(look(ports, put->bucket, put->key, &put->owner, arena, ret_etag, &verdict, &theirs, err));
     if (verdict == PX_OWNER_SUPERSEDED)
         return px_fail(err, PX_SUPERSEDED, "%s/%s is of a newer version of the source", put->bucket, put->key);
     if (verdict == PX_OWNER_TAKEN && !put->overwrite_any)
-        return px_fail(err, PX_OUTPUT_NAME_TAKEN, "%s/%s is there and was not made of this source: give outputs another name, or set "
-                       "overwrite: any", put->bucket, put->key);
+        return *theirs.source ? px_fail(err, PX_OUTPUT_NAME_TAKEN, "%s/%s is the output of another source (%s)", put->bucket, put->key, theirs.source)
+                              : px_fail(err, PX_OUTPUT_NAME_TAKEN, "%s/%s is there and pixmill did not make it: give outputs another name, or"
+                                        " set overwrite: any", put->bucket, put->key);
     return PX_OK;
 }
 
@@ -76,7 +81,8 @@ static px_status remove_one(px_aws_ports *ports, const px_remove *remove, px_are
     for (int swap = 1;; swap++) {
         const char *etag;
         px_owner_verdict verdict;
-        PX_TRY(look(ports, remove->bucket, remove->key, &remove->owner, arena, &etag, &verdict, err));
+        px_owner theirs;
+        PX_TRY(look(ports, remove->bucket, remove->key, &remove->owner, arena, &etag, &verdict, &theirs, err));
         if (!etag || verdict != PX_OWNER_WRITE)
             return PX_OK;
         px_status status = px_aws_s3_delete(ports, remove->bucket, remove->key, etag, arena, err);

@@ -72,7 +72,8 @@ typedef struct px_store px_store;
 struct px_store {
     const char *name; /* for the log: "local", "s3" */
 
-    /* PX_NO_SUCH_KEY, PX_NO_SUCH_BUCKET, PX_ACCESS_DENIED, or a transient status. */
+    /* PX_NO_SUCH_KEY, PX_NO_SUCH_BUCKET, PX_ACCESS_DENIED, or a transient status. S3's HEAD has no words for which of the
+     * two is missing: there it is always PX_NO_SUCH_KEY, and `open` knows. */
     PX_CHECKED px_status (*head)(px_store *self, const char *bucket, const char *key, px_arena *arena,
                                  px_object *ret, px_error *err);
 
@@ -83,7 +84,8 @@ struct px_store {
 
     /* Stores and removes as one unit, by compare-and-swap against what is there (px_owner_judge). A store that shares
      * its transaction with the table makes it visible in px_table.finish of the same image id and token (the
-     * caller always calls it next, or `abandon`); others now. PX_OUTPUT_NAME_TAKEN names key and owner; PX_SUPERSEDED
+     * caller always calls it next, or `abandon`); others now. PX_OUTPUT_NAME_TAKEN names key and owner
+     * (without records beside it, the owner's id); PX_SUPERSEDED
      * when a newer run's output is there. */
     PX_CHECKED px_status (*put_set)(px_store *self, const char *image_id, px_set *set, px_error *err);
 

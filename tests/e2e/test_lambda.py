@@ -3,6 +3,7 @@ import io
 import json
 import time
 
+import boto3.dynamodb.types
 import pytest
 from PIL import Image
 
@@ -277,3 +278,98 @@ def test_an_event_of_no_known_shape_is_named(place):
     runtime = place.start()
     kind, error = runtime.invoke({"key1": "value1", "key2": "value2", "key3": "value3"})
     assert (kind, error["errorType"]) == ("error", "Pixmill.bad-event") and "hello-world" in error["errorMessage"]
+
+
+# ---- with a table ----
+
+@pytest.fixture
+def tabled(place):
+    """As place, with a DynamoDB table."""
+    from test_contracts import make_table
+    place.dynamodb, place.table = place.moto.client("dynamodb"), f"images-{place.source}"
+    make_table(place.dynamodb, place.table)
+    place.table_proxy = FaultProxy(place.moto.endpoint)
+    place.environment.update(PIXMILL_TABLE=place.table, AWS_ENDPOINT_URL_DYNAMODB=place.table_proxy.endpoint)
+
+    def record(key):
+        item = place.dynamodb.get_item(TableName=place.table, Key={"ImageId": {"S": f"{place.source}/{key}"}}).get("Item")
+        return item and {name: boto3.dynamodb.types.TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+    place.record = record
+    yield place
+    place.table_proxy.close()
+
+
+def test_the_record_is_an_item(tabled):
+    tabled.put("a/cat.jpg")
+    runtime = tabled.start()
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "a/cat.jpg", "0055AED6DCD90281E5")))[0] == "response"
+    record = tabled.record("a/cat.jpg")
+    assert (record["Status"], record["Format"], record["Width"], record["Height"]) == ("done", "jpeg", 1600, 1200)
+    assert record["Sequencer"] == "0055aed6dcd90281e5".ljust(32, "0") and record["Filename"] == "cat.jpg"
+    output = record["Outputs"][0]
+    assert (output["Key"], output["Width"], output["Height"]) == ("a/processed-cat.jpg", 800, 600)
+    assert output["ETag"] == tabled.s3.head_object(Bucket=tabled.target, Key="a/processed-cat.jpg")["ETag"].strip('"')
+    assert record["TraceId"].startswith("Root=1-") and "Failure" not in record
+    assert {"dynamodb.GetItem", "dynamodb.UpdateItem", "dynamodb.PutItem"} <= {line.get("message") for line in runtime.log()}
+
+
+def test_with_a_table_a_hopeless_picture_is_recorded_and_does_not_fail_the_invocation(tabled):
+    tabled.put("cat.jpg", picture()[:4000])
+    kind, answer = tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
+    assert kind == "response" and answer["failed"][0]["code"] == "truncated-image"
+    record = tabled.record("cat.jpg")
+    assert (record["Status"], record["Error"]["Code"], record["Failure"]) == ("failed", "truncated-image", "truncated-image")
+    found = tabled.dynamodb.scan(TableName=tabled.table, IndexName="failures")["Items"]
+    assert [item["ImageId"]["S"] for item in found] == [f"{tabled.source}/cat.jpg"]
+
+
+def test_with_a_table_events_order_themselves_too(tabled):
+    tabled.put("cat.jpg")
+    runtime = tabled.start()
+    event = s3_events(s3_event(tabled.source, "cat.jpg", "0B"))
+    for _ in range(2):
+        assert runtime.invoke(event)[0] == "response"
+    assert [method for method, path, _ in tabled.proxy.seen].count("PUT") == 1
+    tabled.put("cat.jpg", picture(400, 400))
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg", "0A")))[0] == "response"
+    assert tabled.size("processed-cat.jpg") == (800, 600)
+    tabled.s3.delete_object(Bucket=tabled.source, Key="cat.jpg")
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg", "0C", "ObjectRemoved:Delete")))[0] == "response"
+    assert tabled.keys() == [] and tabled.record("cat.jpg")["Status"] == "deleted"
+    assert int(tabled.record("cat.jpg")["ExpiresAt"]) > time.time() + 29 * 86400
+
+
+def test_a_throttled_table_is_waited_for_and_then_left_to_another_try(tabled):
+    tabled.put("cat.jpg")
+    throttled = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}'
+    tabled.table_proxy.play("POST", "", 2, status=400, body=throttled)
+    runtime = tabled.start()
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg")))[0] == "response"
+    tabled.put("dog.jpg")
+    tabled.table_proxy.play("POST", "", 1000, status=400, body=throttled)
+    kind, error = runtime.invoke(s3_events(s3_event(tabled.source, "dog.jpg")), seconds=5)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.throttled")
+    tabled.table_proxy.rules.clear()
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "dog.jpg")))[0] == "response"
+    assert tabled.record("dog.jpg")["Status"] == "done"
+
+
+def test_what_somebody_else_works_on_is_tried_again_later(tabled):
+    tabled.put("cat.jpg")
+    tabled.dynamodb.put_item(TableName=tabled.table, Item={"ImageId": {"S": f"{tabled.source}/cat.jpg"}, "Status": {"S": "processing"}, "Lease": {
+        "M": {"Owner": {"S": "x"}, "Token": {"N": "4"}, "Until": {"N": str(int(time.time() * 1000) + 3000)}}}})
+    runtime = tabled.start()
+    kind, error = runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.claimed")
+    time.sleep(3)
+    assert runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg")))[0] == "response"
+    assert tabled.record("cat.jpg")["Lease"]["Token"] == 5
+
+
+def test_what_is_handed_over_waits_in_the_record(tabled):
+    url = tabled.moto.client("sqs").create_queue(QueueName=f"heavy-t-{tabled.source}")["QueueUrl"]
+    tabled.environment.update(PIXMILL_HEAVY_QUEUE=url, PIXMILL_HEAVY_BYTES="1kB")
+    tabled.put("cat.jpg")
+    assert tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))[0] == "response"
+    assert tabled.record("cat.jpg")["Status"] == "queued"

@@ -14,7 +14,7 @@ static void finds_and_opens_what_is_there(void **state)
     assert_int_equal(place->store->open(place->store, place->source, "in/a b.jpg", "other", &arena, &source, &object, NULL),
                      PX_CONFLICT);
     assert_int_equal(object_of(place->source, "in/none", &object), PX_NO_SUCH_KEY);
-    assert_int_equal(object_of("no-such-bucket-here", "k", &object), PX_NO_SUCH_BUCKET);
+    assert_int_equal(place->store->open(place->store, "no-such-bucket-here", "k", NULL, &arena, &source, &object, NULL), PX_NO_SUCH_BUCKET);
 }
 
 static void a_set_is_seen_with_its_record(void **state)
@@ -69,7 +69,7 @@ static void a_name_that_is_taken_is_told_with_whose_it_is(void **state)
     assert_holds(place->target, "theirs", "mine!");
     assert_int_equal(run_job("in/a", "1", "out", "a", false, NULL), PX_OK);
     assert_int_equal(run_job("in/b", "1", "out", "b", false, &err), PX_OUTPUT_NAME_TAKEN);
-    assert_non_null(strstr(err.message, image_of("in/a")));
+    assert_true(strstr(err.message, image_of("in/a")) || strstr(err.message, owner_of("in/a", "1", 1).source));
     assert_holds(place->target, "out", "a");
     assert_int_equal(run_job("in/b", "1", "out", "b", true, NULL), PX_OK); /* overwrite: any */
     assert_holds(place->target, "out", "b");
