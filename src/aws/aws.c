@@ -80,11 +80,23 @@ px_status px_aws_ports_create(px_aws *aws, const px_aws_options *options, px_aws
     px_aws_store_init(ports);
     if (options->table && *options->table)
         px_aws_table_init(ports);
+    if (options->queue && *options->queue) {
+        px_status status = px_aws_queue_init(ports, err);
+        if (status != PX_OK) {
+            free(ports);
+            return status;
+        }
+    }
     *ret = ports;
     return PX_OK;
 }
 
-void px_aws_ports_destroy(px_aws_ports *ports) { free(ports); }
+void px_aws_ports_destroy(px_aws_ports *ports)
+{
+    if (ports)
+        px_aws_queue_done(ports);
+    free(ports);
+}
 
 px_store *px_aws_store(px_aws_ports *ports) { return &ports->store; }
 px_table *px_aws_table(px_aws_ports *ports) { return ports->table.find ? &ports->table : NULL; }

@@ -1,0 +1,146 @@
+"""`pixmill worker` against moto: messages in, outputs out, and nothing lost."""
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from aws import KEYS, Moto, s3_event, s3_events
+from conftest import PROGRAM
+from test_contracts import make_table
+from test_lambda import Place, picture
+
+
+@pytest.fixture(scope="module")
+def moto():
+    moto = Moto()
+    yield moto
+    moto.close()
+
+
+class Worker(Place):
+    def __init__(self, moto, **environment):
+        super().__init__(moto, **environment)
+        self.sqs = moto.client("sqs")
+        self.dead = self.sqs.create_queue(QueueName=f"dead-{self.source}")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.queue = self.sqs.create_queue(QueueName=f"queue-{self.source}", Attributes={
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "3"})})["QueueUrl"]
+        self.environment.update(PIXMILL_QUEUE=self.queue)
+        self.process = None
+
+    def run(self):
+        self.lines = []
+        self.process = subprocess.Popen([PROGRAM, "worker"], env={**os.environ, **KEYS, **self.environment}, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True).start()
+
+    def send(self, key, sequencer="0A"):
+        self.sqs.send_message(QueueUrl=self.queue, MessageBody=json.dumps(s3_events(s3_event(self.source, key, sequencer))))
+
+    def left(self, queue):
+        about = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        return int(about["ApproximateNumberOfMessages"]) + int(about["ApproximateNumberOfMessagesNotVisible"])
+
+    def wait(self, true, seconds=30):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if true():
+                return
+            time.sleep(0.1)
+        raise AssertionError(self.lines[-20:])
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        super().close()
+
+
+@pytest.fixture
+def worker(moto):
+    worker = Worker(moto)
+    yield worker
+    worker.close()
+
+
+@pytest.mark.parametrize("with_table", [False, True], ids=["bare", "table"])
+def test_a_message_becomes_outputs_and_is_gone(worker, with_table):
+    if with_table:
+        make_table(worker.moto.client("dynamodb"), f"images-{worker.source}")
+        worker.environment["PIXMILL_TABLE"] = f"images-{worker.source}"
+    for i in range(5):
+        worker.put(f"{i}.jpg")
+        worker.send(f"{i}.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert len(worker.keys()) == 5 and worker.size("processed-0.jpg") == (800, 600)
+    assert worker.stop() == 0
+    said = [json.loads(line) for line in worker.lines]
+    assert {"platform.start", "platform.report"} <= {line.get("type") for line in said} and said[-1]["message"] == "stopped"
+
+
+def test_poison_goes_to_the_dead_letters_and_the_good_go_on(worker):
+    worker.environment["PIXMILL_DEAD_LETTERS"] = worker.dead
+    for i in range(6):
+        worker.put(f"{i}.jpg", picture()[:3000] if i == 1 else picture())
+        worker.send(f"{i}.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    letter = worker.sqs.receive_message(QueueUrl=worker.dead, MessageAttributeNames=["All"])["Messages"][0]
+    assert letter["MessageAttributes"]["Code"]["StringValue"] == "truncated-image"
+    assert len(worker.keys()) == 5
+
+
+def test_without_dead_letters_the_queue_s_own_redrive_takes_poison(worker):
+    worker.put("bad.jpg", picture()[:3000])
+    worker.send("bad.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.dead) == 1 and worker.left(worker.queue) == 0)
+    worker.stop()
+    tries = [line for line in map(json.loads, worker.lines) if line.get("message") == "not processed"]
+    assert len(tries) == 3
+
+
+def test_a_long_job_keeps_its_message(worker):
+    worker.environment.update(PIXMILL_VISIBILITY="2", PIXMILL_WORKERS="2")
+    worker.put("cat.jpg")
+    worker.proxy.play("GET", "cat", 1, delay=5)
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert [method for method, path, _ in worker.proxy.seen if "cat" in path].count("GET") == 1
+
+
+def test_a_killed_worker_loses_nothing(worker):
+    worker.environment["PIXMILL_VISIBILITY"] = "2"
+    worker.put("cat.jpg")
+    worker.proxy.play("GET", "cat", 1, delay=3)
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: any(method == "GET" for method, _, _ in worker.proxy.seen))
+    worker.process.kill()
+    worker.process.wait()
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.size("processed-cat.jpg") == (800, 600)
+
+
+def test_sigterm_lets_running_jobs_end(worker):
+    worker.put("cat.jpg")
+    worker.proxy.play("GET", "cat", 1, delay=2)
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: any(method == "GET" for method, _, _ in worker.proxy.seen))
+    assert worker.stop() == 0
+    assert worker.left(worker.queue) == 0 and worker.keys() == ["processed-cat.jpg"]
+
+
+def test_without_a_queue_it_says_what_is_missing(worker):
+    del worker.environment["PIXMILL_QUEUE"]
+    done = subprocess.run([PROGRAM, "worker"], env={**os.environ, **KEYS, **worker.environment}, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and "PIXMILL_QUEUE" in done.stderr
