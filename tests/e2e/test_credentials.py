@@ -1,0 +1,176 @@
+"""Where pixmill finds its AWS credentials: each place against a stand-in. Who signed is read from the requests that arrive."""
+import datetime
+import http.server
+import json
+import re
+import threading
+import time
+
+import pytest
+
+from aws import Moto, s3_event, s3_events
+from test_lambda import Place
+
+NONE = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@pytest.fixture(scope="module")
+def moto():
+    moto = Moto()
+    yield moto
+    moto.close()
+
+
+@pytest.fixture
+def place(moto, tmp_path):
+    place = Place(moto, **NONE, HOME=str(tmp_path))
+    place.put("cat.jpg")
+    yield place
+    place.close()
+
+
+def signers(place):
+    return [re.search("Credential=([^/]+)/", headers["authorization"]).group(1) for _, _, headers in place.proxy.seen if "authorization" in headers]
+
+
+def run(place, *secrets):
+    runtime = place.runtime or place.start()
+    kind, answer = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert kind == "response", answer
+    for secret in secrets:
+        assert secret not in "\n".join(runtime.lines)
+    return signers(place)
+
+
+class Endpoint:
+    """Answers by path; a function sees the request's headers."""
+
+    def __init__(self, answers):
+        self.seen, endpoint = [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def answer(self):
+                endpoint.seen.append((self.command, self.path, dict(self.headers)))
+                body = answers(self.command, self.path, self.headers)
+                self.send_response(200 if body is not None else 403)
+                self.send_header("Content-Length", str(len(body or "")))
+                self.end_headers()
+                self.wfile.write((body or "").encode())
+
+            do_GET = do_PUT = answer
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def document(key, seconds=3600):
+    expiry = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return json.dumps({"AccessKeyId": key, "SecretAccessKey": "hush-" + key, "Token": "token-" + key, "Expiration": expiry.strftime("%Y-%m-%dT%H:%M:%SZ")})
+
+
+def write(tmp_path, name, text):
+    (tmp_path / ".aws").mkdir(exist_ok=True)
+    (tmp_path / ".aws" / name).write_text(text)
+
+
+def test_a_profile_of_the_credentials_file(place, tmp_path):
+    write(tmp_path, "credentials", "[default]\naws_access_key_id = AKIDEFAULT\naws_secret_access_key = x\n"
+          "[shop]\n# a comment\naws_access_key_id=AKISHOP ; mine\naws_secret_access_key = hush-shop\n")
+    place.environment["AWS_PROFILE"] = "shop"
+    assert set(run(place, "hush-shop")) == {"AKISHOP"}
+
+
+def test_a_process_of_the_user_s(place, tmp_path):
+    script = tmp_path / "give"
+    script.write_text("#!/bin/sh\necho '" + json.dumps({"Version": 1, "AccessKeyId": "AKIPROCESS", "SecretAccessKey": "hush-process"}) + "'\n")
+    script.chmod(0o755)
+    write(tmp_path, "config", f"[default]\ncredential_process = {script}\n")
+    assert set(run(place, "hush-process")) == {"AKIPROCESS"}
+
+
+def test_a_role_that_a_profile_assumes(place, tmp_path):
+    write(tmp_path, "config", "[profile worker]\nrole_arn = arn:aws:iam::123456789012:role/pixmill\nsource_profile = base\n")
+    write(tmp_path, "credentials", "[base]\naws_access_key_id = AKIBASE\naws_secret_access_key = hush-base\n")
+    place.environment["AWS_PROFILE"] = "worker"
+    (signer,) = set(run(place, "hush-base"))
+    assert signer.startswith("ASIA")
+
+
+def test_a_web_identity(place, tmp_path):
+    (tmp_path / "token").write_text("header.payload.signature\n")
+    place.environment.update(AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token"), AWS_ROLE_ARN="arn:aws:iam::123456789012:role/pixmill")
+    (signer,) = set(run(place, "header.payload.signature"))
+    assert signer.startswith("ASIA")
+
+
+def test_the_container_s_endpoint_and_its_expiry_in_mid_run(place, tmp_path):
+    (tmp_path / "authorization").write_text("let me in\n")
+    count = iter(range(100))
+    endpoint = Endpoint(lambda method, path, headers: document(f"AKICONTAINER{next(count)}", 2) if headers["Authorization"] == "let me in" else None)
+    try:
+        place.environment.update(AWS_CONTAINER_CREDENTIALS_FULL_URI=endpoint.url + "/role", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "authorization"))
+        first = run(place, "hush-AKICONTAINER0", "let me in")
+        assert first[0] == "AKICONTAINER0"
+        time.sleep(2.5)
+        place.put("cat.jpg")
+        assert run(place, "hush-AKICONTAINER")[-1] not in first
+    finally:
+        endpoint.close()
+
+
+def test_plain_http_to_a_stranger_is_refused(place):
+    place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://127.0.0.1.example.com/role"
+    kind, error = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert kind == "error" and "neither HTTPS nor" in error["errorMessage"]
+
+
+def test_instance_metadata_version_2(place):
+    def answer(method, path, headers):
+        if path == "/latest/api/token":
+            return "session" if method == "PUT" and headers["X-aws-ec2-metadata-token-ttl-seconds"] else None
+        if headers["X-aws-ec2-metadata-token"] != "session":
+            return None
+        return {"/latest/meta-data/iam/security-credentials/": "pixmill-role",
+                "/latest/meta-data/iam/security-credentials/pixmill-role": document("AKIINSTANCE")}.get(path)
+
+    endpoint = Endpoint(answer)
+    try:
+        place.environment.update(AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint.url)
+        assert set(run(place, "hush-AKIINSTANCE")) == {"AKIINSTANCE"}
+        assert len(endpoint.seen) == 3  # kept, not asked for each request
+    finally:
+        endpoint.close()
+
+
+def test_an_expired_token_is_renewed_at_once(place):
+    count = iter(range(100))
+    endpoint = Endpoint(lambda *_: document(f"AKITOKEN{next(count)}"))
+    try:
+        place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
+        place.proxy.play("GET", "cat", 1, status=400, body=b"<Error><Code>ExpiredToken</Code><Message>old</Message></Error>")
+        assert run(place)[:2] == ["AKITOKEN0", "AKITOKEN1"]
+    finally:
+        endpoint.close()
+
+
+def test_a_wrong_clock_is_corrected(place):
+    place.environment.update(AWS_ACCESS_KEY_ID="AKICLOCK", AWS_SECRET_ACCESS_KEY="x")
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=2)
+    place.proxy.play("GET", "cat", 1, status=403, body=b"<Error><Code>RequestTimeTooSkewed</Code></Error>")
+    place.proxy.server.RequestHandlerClass.date_time_string = lambda self, timestamp=None: later.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    run(place)
+    stamps = [headers["x-amz-date"] for method, path, headers in place.proxy.seen if method == "GET"]
+    assert stamps[1][:11] == later.strftime("%Y%m%dT%H")[:11] and stamps[0] != stamps[1]
+
+
+def test_without_any_it_says_where_it_looked(place):
+    kind, error = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.access-denied") and "not in ~/.aws" in error["errorMessage"]
