@@ -43,24 +43,32 @@ static void format_date(px_aws *aws, char date[17])
     strftime(date, 17, "%Y%m%dT%H%M%SZ", &parts);
 }
 
-static px_status hash_payload(const px_aws_request *request, char hex[65], px_error *err)
+px_status px_aws_hash_part(int fd, uint64_t offset, uint64_t bytes, const char *name, uint8_t digest[32], px_error *err)
 {
-    uint8_t digest[PX_HASH_MAX], data[65536];
+    uint8_t data[65536];
     px_hash hash;
     px_hash_init(&hash, PX_HASH_SHA256);
-    if (!request->has_fd)
-        px_hash_push(&hash, request->body.data, request->body.count);
-    for (uint64_t done = 0; request->has_fd && done < request->body_bytes;) {
-        uint64_t left = request->body_bytes - done;
-        ssize_t got = pread(request->fd, data, left < sizeof data ? (size_t)left : sizeof data, (off_t)(request->body_offset + done));
+    for (uint64_t done = 0; done < bytes;) {
+        uint64_t left = bytes - done;
+        ssize_t got = pread(fd, data, left < sizeof data ? (size_t)left : sizeof data, (off_t)(offset + done));
         if (got <= 0) {
             px_hash_done(&hash);
-            return px_fail_errno(err, got ? errno : EIO, "cannot read the bytes of %s", request->target);
+            return px_fail_errno(err, got ? errno : EIO, "cannot read the bytes of %.200s", name);
         }
         px_hash_push(&hash, data, (size_t)got);
         done += (uint64_t)got;
     }
     px_hash_finish(&hash, digest);
+    return PX_OK;
+}
+
+static px_status hash_payload(const px_aws_request *request, char hex[65], px_error *err)
+{
+    uint8_t digest[PX_HASH_MAX];
+    if (request->has_fd)
+        PX_TRY(px_aws_hash_part(request->fd, request->body_offset, request->body_bytes, request->target, digest, err));
+    else
+        px_hash_of(PX_HASH_SHA256, request->body, digest);
     px_hex(digest, 32, hex);
     return PX_OK;
 }

@@ -71,6 +71,9 @@ PX_CHECKED px_status px_aws_call_json(px_aws_ports *ports, const char *service, 
 PX_CHECKED px_status px_aws_sqs_call(px_aws_ports *ports, const char *queue_url, const char *action, json_t *body, bool patient,
                                      px_arena *arena, json_t **ret_answer, px_error *err);
 
+/* SHA-256 of `bytes` of a file from `offset` on; `name` is for the message. */
+PX_CHECKED px_status px_aws_hash_part(int fd, uint64_t offset, uint64_t bytes, const char *name, uint8_t digest[32], px_error *err);
+
 /* One signed HTTP request, ready to be sent; texts in the arena. For what goes on alone after a break. */
 PX_CHECKED px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_credentials *signer, const char *region,
                                     px_arena *arena, px_http_request *ret, px_error *err);

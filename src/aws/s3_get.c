@@ -49,14 +49,13 @@ px_status px_aws_s3_object_read(const px_http_response *response, const char *bu
     return PX_OK;
 }
 
-/* PIXMILL_REQUEST_PAYER=requester: the reader of the bucket pays. */
-static const char *payer(void)
+const char *px_aws_s3_payer(void)
 {
     const char *value = getenv("PIXMILL_REQUEST_PAYER");
     return value ? value : "";
 }
 
-static px_aws_request request_of(const char *method, const char *action, const char *bucket, const char *key, px_arena *arena)
+px_aws_request px_aws_s3_request(const char *method, const char *action, const char *bucket, const char *key, px_arena *arena)
 {
     return (px_aws_request){ .service = "s3", .action = action, .method = method, .bucket = bucket,
                              .target = px_arena_format(arena, "%s/%s", bucket, key), .path = px_arena_format(arena, "/%s", key) };
@@ -64,8 +63,8 @@ static px_aws_request request_of(const char *method, const char *action, const c
 
 px_status px_aws_s3_head(px_aws_ports *ports, const char *bucket, const char *key, px_arena *arena, px_object *ret, px_error *err)
 {
-    px_http_header headers[] = { { "x-amz-request-payer", payer() } };
-    px_aws_request request = request_of("HEAD", "HeadObject", bucket, key, arena);
+    px_http_header headers[] = { { "x-amz-request-payer", px_aws_s3_payer() } };
+    px_aws_request request = px_aws_s3_request("HEAD", "HeadObject", bucket, key, arena);
     px_aws_reply reply;
     request.headers = headers;
     request.header_count = 1;
@@ -128,7 +127,7 @@ static bool go_on(struct download *self)
         return false;
     px_arena_reset(&self->arena);
     snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)self->got);
-    px_http_header headers[] = { { "range", range }, { "if-match", self->etag }, { "x-amz-request-payer", payer() } };
+    px_http_header headers[] = { { "range", range }, { "if-match", self->etag }, { "x-amz-request-payer", px_aws_s3_payer() } };
     px_aws_request request = { .service = "s3", .action = "GetObject", .target = self->key, .method = "GET", .bucket = self->bucket,
                                .path = self->key, .headers = headers, .header_count = 3 };
     px_http_sink sink = { .push = take_bytes, .end = end_transfer, .context = self, .status = 206 };
@@ -231,8 +230,8 @@ px_status px_aws_s3_open(px_aws_ports *ports, const char *bucket, const char *ke
     struct download *download = NULL;
     px_source source = PX_SOURCE_NONE;
     const char *quoted = etag ? px_arena_format(arena, "\"%s\"", etag) : "";
-    px_http_header headers[] = { { "x-amz-checksum-mode", "ENABLED" }, { "if-match", quoted ? quoted : "" }, { "x-amz-request-payer", payer() } };
-    px_aws_request request = request_of("GET", "GetObject", bucket, key, arena);
+    px_http_header headers[] = { { "x-amz-checksum-mode", "ENABLED" }, { "if-match", quoted ? quoted : "" }, { "x-amz-request-payer", px_aws_s3_payer() } };
+    px_aws_request request = px_aws_s3_request("GET", "GetObject", bucket, key, arena);
     if (!request.target || !request.path || !quoted)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
     PX_TRY(download_create(ports, bucket, key, &download, &source, err));

@@ -1,9 +1,7 @@
 /* PutObject, multipart uploads for what is big, and DeleteObject: each under a condition, each with a checksum. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aws/s3.h"
 #include "base/buffer.h"
@@ -38,11 +36,10 @@ static px_status object_headers(const px_put *put, px_arena *arena, px_http_head
     int count = 0;
     if (!headers)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for headers");
-    const char *payer = getenv("PIXMILL_REQUEST_PAYER");
     headers[count++] = (px_http_header){ "content-type", put->content_type ? put->content_type : "" };
     headers[count++] = (px_http_header){ "cache-control", put->cache_control ? put->cache_control : "" };
     headers[count++] = (px_http_header){ "content-disposition", put->content_disposition && is_printable(put->content_disposition) ? put->content_disposition : "" };
-    headers[count++] = (px_http_header){ "x-amz-request-payer", payer ? payer : "" };
+    headers[count++] = (px_http_header){ "x-amz-request-payer", px_aws_s3_payer() };
     /* The owner's five are last, and must not be the ones that find no room. */
     size_t room = PX_AWS_HEADERS_MAX - HEADERS_OF_PUT - 8, first = meta_count > room ? meta_count - room : 0;
     for (size_t i = first; i < meta_count; i++)
@@ -53,35 +50,17 @@ static px_status object_headers(const px_put *put, px_arena *arena, px_http_head
     return PX_OK;
 }
 
-static px_aws_request request_of(const char *method, const char *action, const char *bucket, const char *key, px_arena *arena)
-{
-    return (px_aws_request){ .service = "s3", .action = action, .method = method, .bucket = bucket,
-                             .target = px_arena_format(arena, "%s/%s", bucket, key), .path = px_arena_format(arena, "/%s", key) };
-}
-
 static void add_condition(px_http_header *headers, int *count, const char *replaces, px_arena *arena)
 {
     headers[(*count)++] = replaces ? (px_http_header){ "if-match", px_arena_format(arena, "\"%s\"", replaces) }
                                    : (px_http_header){ "if-none-match", "*" };
 }
 
-/* SHA-256 of a part of a file, as the signature wants it and as the checksum header does. */
-static px_status hash_part(int fd, uint64_t offset, uint64_t bytes, char hex[65], char base64[64], px_error *err)
+/* SHA-256 of a part of an output, as the signature wants it and as the checksum header does. */
+static px_status hash_part(const px_put *put, uint64_t offset, uint64_t bytes, char hex[65], char base64[64], px_error *err)
 {
-    uint8_t digest[PX_HASH_MAX], data[65536];
-    px_hash hash;
-    px_hash_init(&hash, PX_HASH_SHA256);
-    for (uint64_t done = 0; done < bytes;) {
-        uint64_t left = bytes - done;
-        ssize_t got = pread(fd, data, left < sizeof data ? (size_t)left : sizeof data, (off_t)(offset + done));
-        if (got <= 0) {
-            px_hash_done(&hash);
-            return px_fail_errno(err, got ? errno : EIO, "cannot read an output");
-        }
-        px_hash_push(&hash, data, (size_t)got);
-        done += (uint64_t)got;
-    }
-    px_hash_finish(&hash, digest);
+    uint8_t digest[PX_HASH_MAX];
+    PX_TRY(px_aws_hash_part(put->fd, offset, bytes, put->key, digest, err));
     px_hex(digest, 32, hex);
     px_base64_format(digest, 32, base64);
     return PX_OK;
@@ -100,10 +79,10 @@ static px_status put_whole(px_aws_ports *ports, px_put *put, const char *replace
     px_http_header *headers;
     int count;
     PX_TRY(object_headers(put, arena, &headers, &count, err));
-    PX_TRY(hash_part(put->fd, 0, put->bytes, hex, checksum, err));
+    PX_TRY(hash_part(put, 0, put->bytes, hex, checksum, err));
     add_condition(headers, &count, replaces, arena);
     headers[count++] = (px_http_header){ "x-amz-checksum-sha256", checksum };
-    px_aws_request request = request_of("PUT", "PutObject", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request("PUT", "PutObject", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.has_fd = true;
@@ -141,7 +120,7 @@ static px_status begin_parts(px_aws_ports *ports, const px_put *put, px_arena *a
     struct found found = { "UploadId", upload_id, 1024 };
     PX_TRY(object_headers(put, arena, &headers, &count, err));
     headers[count++] = (px_http_header){ "x-amz-checksum-algorithm", "SHA256" };
-    px_aws_request request = request_of("POST", "CreateMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request("POST", "CreateMultipartUpload", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.queries = &query;
@@ -159,9 +138,9 @@ static px_status put_part(px_aws_ports *ports, const px_put *put, const char *up
     snprintf(text, sizeof text, "%d", number);
     px_query queries[] = { { "partNumber", text }, { "uploadId", upload_id } };
     px_aws_reply reply;
-    PX_TRY(hash_part(put->fd, offset, bytes, hex, checksum, err));
+    PX_TRY(hash_part(put, offset, bytes, hex, checksum, err));
     px_http_header header = { "x-amz-checksum-sha256", checksum };
-    px_aws_request request = request_of("PUT", "UploadPart", put->bucket, put->key, &arena);
+    px_aws_request request = px_aws_s3_request("PUT", "UploadPart", put->bucket, put->key, &arena);
     request.headers = &header;
     request.header_count = 1;
     request.queries = queries;
@@ -198,7 +177,7 @@ static px_status put_parts(px_aws_ports *ports, px_put *put, const char *upload_
     int count = 0;
     add_condition(headers, &count, replaces, arena);
     px_query query = { "uploadId", upload_id };
-    px_aws_request request = request_of("POST", "CompleteMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request("POST", "CompleteMultipartUpload", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.queries = &query;
@@ -218,7 +197,7 @@ static px_status put_parts(px_aws_ports *ports, px_put *put, const char *upload_
 static void abort_parts(px_aws_ports *ports, const px_put *put, const char *upload_id, px_arena *arena)
 {
     px_query query = { "uploadId", upload_id };
-    px_aws_request request = request_of("DELETE", "AbortMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request("DELETE", "AbortMultipartUpload", put->bucket, put->key, arena);
     px_aws_reply reply;
     request.queries = &query;
     request.query_count = 1;
@@ -244,7 +223,7 @@ px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char *replaces, 
 
 px_status px_aws_s3_delete(px_aws_ports *ports, const char *bucket, const char *key, const char *etag, px_arena *arena, px_error *err)
 {
-    px_aws_request request = request_of("DELETE", "DeleteObject", bucket, key, arena);
+    px_aws_request request = px_aws_s3_request("DELETE", "DeleteObject", bucket, key, arena);
     px_http_header header = { "if-match", px_arena_format(arena, "\"%s\"", etag) };
     px_aws_reply reply;
     request.headers = &header;
