@@ -76,7 +76,8 @@ static px_status load_settings(struct function *function, const char *known, str
         px_aws_ports_destroy(ports);
     }
     if (status == PX_OK && changed)
-        status = px_config_load_hosted(is_remote(address) ? address : NULL, text, &settings->arena, &settings->config, err);
+        status = px_config_load_hosted(is_remote(address) ? address : NULL, is_remote(address) ? &text : NULL, NULL, 0, &settings->arena,
+                                       &settings->config, err);
     if (status != PX_OK || !changed) {
         settings_release(settings);
         settings = NULL;

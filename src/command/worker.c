@@ -101,13 +101,7 @@ static px_status prepare(struct worker *worker, const px_options *options, px_ar
 {
     px_setting settings[PX_GIVEN_MAX];
     int count = px_options_settings(options, settings);
-    const char *path = px_option_text(options, "config", NULL);
-    if (path && setenv("PIXMILL_CONFIG", path, 1) != 0)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the configuration");
-    for (int i = 0; i < count; i++)
-        if (strcmp(settings[i].path, "queue") == 0 && setenv("PIXMILL_QUEUE", settings[i].value, 1) != 0)
-            return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the configuration");
-    return px_config_load_hosted(NULL, (px_bytes){ 0 }, arena, &worker->config, err);
+    return px_config_load_hosted(px_option_text(options, "config", NULL), NULL, settings, count, arena, &worker->config, err);
 }
 
 static int run(const px_options *options)

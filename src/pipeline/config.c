@@ -507,11 +507,12 @@ px_status px_config_load(const char *path, const px_setting *flags, int flag_cou
     return PX_OK;
 }
 
-px_status px_config_load_hosted(const char *name, px_bytes text, px_arena *arena, px_config *ret, px_error *err)
+px_status px_config_load_hosted(const char *path, const px_bytes *text, const px_setting *flags, int flag_count, px_arena *arena,
+                                px_config *ret, px_error *err)
 {
-    struct loader loader = { .arena = arena, .err = err, .hosted = true, .text = name ? &text : NULL };
+    struct loader loader = { .arena = arena, .err = err, .hosted = true, .text = text };
     px_config config = { 0 };
-    PX_TRY(load(&loader, name, NULL, 0, &config));
+    PX_TRY(load(&loader, path, flags, flag_count, &config));
     *ret = config;
     return PX_OK;
 }

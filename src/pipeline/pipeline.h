@@ -71,9 +71,10 @@ typedef struct px_setting {
 PX_CHECKED px_status px_config_load(const char *path, const px_setting *flags, int flag_count, px_arena *arena,
                                     px_config *ret, px_error *err);
 
-/* As px_config_load, for a function: a text that was fetched (`name` NULL: none, then a file as ever), no source unless
- * named (the event's bucket is), no table unless named, and a destination that has to be. */
-PX_CHECKED px_status px_config_load_hosted(const char *name, px_bytes text, px_arena *arena, px_config *ret, px_error *err);
+/* As px_config_load, for a function or worker: no source unless named (the event's bucket is), no table unless named, and a
+ * destination that has to be. `text` (may be NULL) was fetched and stands for the file that `path` names. */
+PX_CHECKED px_status px_config_load_hosted(const char *path, const px_bytes *text, const px_setting *flags, int flag_count, px_arena *arena,
+                                           px_config *ret, px_error *err);
 
 /* What is in force and where each value came from, as `check --show` prints it (YAML with comments). */
 PX_CHECKED px_status px_config_show(const char *path, const px_setting *flags, int flag_count, px_arena *arena,
