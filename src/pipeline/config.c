@@ -455,14 +455,17 @@ static px_status read_outputs(struct loader *loader, px_recipe *recipe)
 
 static bool starts_with(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
+bool px_is_loop(const px_config *config, const char *bucket)
+{
+    const char *from = config->source_prefix, *to = config->destination_prefix;
+    return strcmp(bucket, config->destination) == 0 && (!*from || !*to || starts_with(from, to) || starts_with(to, from));
+}
+
 static px_status check_places(const px_config *config, px_error *err)
 {
     if (!*config->destination) /* only a function's may be empty by default */
         return px_fail(err, PX_BAD_CONFIG, "PIXMILL_DESTINATION is not set: it names the bucket that gets the outputs");
-    if (strcmp(config->source, config->destination) != 0)
-        return PX_OK;
-    const char *from = config->source_prefix, *to = config->destination_prefix;
-    if (*from && *to && !starts_with(from, to) && !starts_with(to, from))
+    if (!px_is_loop(config, config->source))
         return PX_OK;
     return px_fail(err, PX_RECURSIVE,
                    "source and destination are both the bucket %s: outputs would be processed again; name another destination, or give "

@@ -94,9 +94,8 @@ static px_status read_wrapped(const json_t *event, int depth, struct px_event_jo
     px_event_shape shape = shape_of(event);
     if (depth < DEPTH_MAX && shape == PX_EVENT_SNS)
         return read_sns(event, depth, into, err);
-    if (px_event_single(event) == PX_EVENT_SHAPE_COUNT)
-        return refuse(event, err);
-    return px_event_read_single(event, px_event_single(event), into, err);
+    shape = px_event_single(event);
+    return shape == PX_EVENT_SHAPE_COUNT ? refuse(event, err) : px_event_read_single(event, shape, into, err);
 }
 
 static px_status read_text(const char *text, int depth, struct px_event_jobs *into, px_error *err)

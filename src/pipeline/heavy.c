@@ -60,11 +60,3 @@ const char *px_heavy_event(const px_job *job, const char *sequencer, px_arena *a
                            "{\"bucket\":{\"name\":\"%s\"},\"object\":{\"key\":\"%s\",\"sequencer\":\"%s\"}}}]}", job->bucket, key.data,
                            job->sequencer ? job->sequencer : sequencer);
 }
-
-static bool starts_with(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
-
-bool px_is_loop(const px_config *config, const px_job *job)
-{
-    const char *from = config->source_prefix, *to = config->destination_prefix;
-    return !*config->source && strcmp(job->bucket, config->destination) == 0 && (!*from || !*to || starts_with(from, to) || starts_with(to, from));
-}

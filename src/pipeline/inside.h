@@ -20,6 +20,9 @@ const char *px_key_filename(const char *key);
 PX_CHECKED px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id,
                                 int64_t deadline_ms, px_arena *arena, px_settlement *ret_settlement, px_error *err);
 
+/* Would the outputs of this source bucket come back as its events? */
+bool px_is_loop(const px_config *config, const char *bucket);
+
 /* ---- heavy.c ---- */
 
 bool px_is_handed_over(const px_pipeline *pipeline); /* is there somebody to hand heavy pictures to? */
@@ -30,9 +33,6 @@ const char *px_heavy_because(const px_pipeline *pipeline, const px_object *objec
 
 /* The job as an S3 notification; NULL without memory. */
 const char *px_heavy_event(const px_job *job, const char *sequencer, px_arena *arena);
-
-/* Would outputs come back as events? Of a named source the configuration judges that; without one each job does. */
-bool px_is_loop(const px_config *config, const px_job *job);
 
 /* ---- metrics.c ---- */
 

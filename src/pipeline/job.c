@@ -569,7 +569,7 @@ const char *px_job_ignored_because(const px_config *config, const px_job *job, p
     const char *reason = NULL;
     if (*config->source && strcmp(job->bucket, config->source) != 0)
         reason = px_arena_format(arena, "the event is about the bucket %s; the source is the bucket %s", job->bucket, config->source);
-    else if (px_is_loop(config, job))
+    else if (!*config->source && px_is_loop(config, job->bucket)) /* of a named one the configuration has judged it */
         reason = px_arena_format(arena, "%s is the destination too: without source_prefix and destination_prefix that keep them apart, "
                                  "outputs would be processed again", job->bucket);
     else if (strncmp(job->key, config->source_prefix, strlen(config->source_prefix)) != 0)
