@@ -523,7 +523,7 @@ px_status px_config_load_hosted(const char *path, const px_bytes *text, const px
 static void show_line(px_buffer *text, const char *indent, const char *name, const value *from)
 {
     px_buffer_format(text, "%s%s: ", indent, name);
-    bool plain = *from->text && strspn(from->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == strlen(from->text);
+    bool plain = *from->text && *from->text != '-' /* which begins a list */ && strspn(from->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == strlen(from->text);
     if (plain)
         px_buffer_text(text, from->text);
     else {

@@ -238,7 +238,7 @@ static void what_show_prints_can_be_read_back(void **state)
     (void)state;
     px_error err = { "" };
     const char *shown, *again;
-    write_file("test.yaml", "source: photos\ncache_control: \"a \\\"b\\\" \\\\ c\"\nlimits: {pixels: 5000}\n"
+    write_file("test.yaml", "source: photos\ndestination: \"-\"\ncache_control: \"a \\\"b\\\" \\\\ c\"\nlimits: {pixels: 5000}\n"
                             "recipe:\n  outputs:\n    - {id: a, name: 'a-{filename}', quality: 70}\n    - {id: b, name: b.jpg}\n");
     px_config first, second;
     assert_ok(px_config_load("test.yaml", NULL, 0, &arena, &first, &err));
@@ -248,6 +248,7 @@ static void what_show_prints_can_be_read_back(void **state)
     write_file("test.yaml", shown);
     assert_ok(px_config_load("test.yaml", NULL, 0, &arena, &second, &err));
     assert_ok(px_config_show("test.yaml", NULL, 0, &arena, &again, &err));
+    assert_string_equal(second.destination, "-"); /* bare it would begin a list */
     assert_string_equal(second.cache_control, "a \"b\" \\ c");
     assert_int_equal(second.recipe.output_count, 2);
     for (int i = 0; i < 2; i++) {
