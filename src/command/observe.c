@@ -112,14 +112,6 @@ void px_size_format(uint64_t bytes, char text[PX_SIZE_TEXT])
     snprintf(text, PX_SIZE_TEXT, value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-bool px_key_matches(const char *pattern, const char *key)
-{
-    size_t count = strlen(pattern);
-    if (count && pattern[count - 1] == '*')
-        return strncmp(pattern, key, count - 1) == 0;
-    return strcmp(pattern, key) == 0;
-}
-
 const char *px_image_pattern(const char *key, const char *bucket, px_arena *arena)
 {
     size_t count = strlen(bucket);

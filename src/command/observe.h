@@ -39,7 +39,4 @@ void px_size_format(uint64_t bytes, char text[PX_SIZE_TEXT]);
  * source bucket gets it in front. NULL stays NULL. In the arena. */
 const char *px_image_pattern(const char *key, const char *bucket, px_arena *arena);
 
-/* Exact, or the same up to a '*' at the pattern's end. */
-bool px_key_matches(const char *pattern, const char *key);
-
 #endif

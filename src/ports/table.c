@@ -27,6 +27,12 @@ px_record_status px_record_status_find(const char *name)
     return PX_RECORD_STATUS_COUNT;
 }
 
+bool px_key_matches(const char *pattern, const char *image_id)
+{
+    size_t count = strlen(pattern);
+    return count && pattern[count - 1] == '*' ? strncmp(pattern, image_id, count - 1) == 0 : strcmp(pattern, image_id) == 0;
+}
+
 px_record px_record_empty(void)
 {
     return (px_record){ .image_id = "", .filename = "", .format = "", .etag = "", .version_id = "", .sequencer = "",

@@ -91,6 +91,9 @@ struct px_table {
 const char *px_record_status_name(px_record_status status);  /* "done" */
 px_record_status px_record_status_find(const char *name);    /* PX_RECORD_STATUS_COUNT if there is none */
 
+/* Does a filter's key (exact, or ending in '*') mean this image id? */
+bool px_key_matches(const char *pattern, const char *image_id);
+
 /* The record as DESIGN.md section 6 spells it, and back. `format` gives a new reference, NULL without memory. */
 json_t *px_record_format(const px_record *record);
 PX_CHECKED px_status px_record_parse(const json_t *item, px_arena *arena, px_record *ret, px_error *err);
