@@ -11,11 +11,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
-enum { GROWING = 0, WHOLE = 1, FAILED = 2 };
+enum { GROWING = 0, WHOLE = 1, FAILED = 2, LONG_WAIT_MS = 3600000 };
 
 struct px_source_state {
     _Atomic uint64_t available; /* bytes */
@@ -122,6 +124,26 @@ px_status px_source_read_at(const px_source *source, uint64_t offset, void *data
         syscall(SYS_futex, &state->changes, FUTEX_WAIT, changes, NULL, NULL, 0);
     }
     return px_pread_all(source->fd, data, count, offset, ret_count, "the source", err);
+}
+
+px_status px_source_wait(const px_source *source, int64_t deadline_ms, px_error *err)
+{
+    px_source_state *state = source->state;
+    while (state) {
+        uint32_t changes = atomic_load_explicit(&state->changes, memory_order_acquire);
+        uint32_t ending = atomic_load_explicit(&state->ending, memory_order_acquire);
+        int64_t left_ms = deadline_ms ? deadline_ms - px_now_ms() : LONG_WAIT_MS;
+        if (ending == WHOLE)
+            break;
+        if (ending == FAILED)
+            return px_fail(err, PX_NETWORK, "the source broke off after %llu bytes",
+                           (unsigned long long)atomic_load_explicit(&state->available, memory_order_acquire));
+        if (left_ms <= 0)
+            return px_fail(err, PX_OUT_OF_TIME, "the rest of the source did not come in time");
+        struct timespec wait = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
+        syscall(SYS_futex, &state->changes, FUTEX_WAIT, changes, &wait, NULL, 0);
+    }
+    return PX_OK;
 }
 
 uint64_t px_source_bytes(const px_source *source, bool *ret_whole)

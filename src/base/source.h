@@ -47,6 +47,10 @@ void px_source_fail(px_source *source); /* readers that wait get PX_NETWORK */
 PX_CHECKED px_status px_source_read_at(const px_source *source, uint64_t offset, void *data, size_t count,
                                        size_t *ret_count, px_error *err);
 
+/* Waits until the source has ended: PX_OK when it is whole, PX_NETWORK when the sender gave up, PX_OUT_OF_TIME after
+ * `deadline_ms` (since 1970; 0: none). */
+PX_CHECKED px_status px_source_wait(const px_source *source, int64_t deadline_ms, px_error *err);
+
 /* How many bytes are there now; *ret_whole says whether that is all. `ret_whole` may be NULL. */
 uint64_t px_source_bytes(const px_source *source, bool *ret_whole);
 

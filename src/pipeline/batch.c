@@ -34,9 +34,10 @@ struct batch {
 static void keep_result(struct batch *batch, int job, px_status status, const px_settlement *settlement, const px_error *why)
 {
     px_job_result *result = &batch->results[job];
-    *result = (px_job_result){ settlement->verdict, settlement->status, settlement->message, settlement->image_id };
+    *result = (px_job_result){ settlement->verdict, settlement->status, settlement->message, settlement->image_id,
+                               settlement->recorded };
     if (status != PX_OK) /* it could not be ended: it comes again */
-        *result = (px_job_result){ PX_RETRY, status, why->message, settlement->image_id };
+        *result = (px_job_result){ PX_RETRY, status, why->message, settlement->image_id, false };
     pthread_mutex_lock(&batch->lock);
     result->message = px_arena_copy_text(batch->arena, result->message ? result->message : "");
     result->image_id = px_arena_copy_text(batch->arena, result->image_id ? result->image_id : "");
@@ -149,7 +150,7 @@ px_status px_pipeline_run(px_pipeline *pipeline, const px_event *event, const px
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %zu jobs", count);
     batch.pipeline.queue = NULL;
     for (size_t i = 0; i < count; i++)
-        results[i] = (px_job_result){ PX_RETRY, PX_OUT_OF_MEMORY, "no thread had room for the job", "" };
+        results[i] = (px_job_result){ PX_RETRY, PX_OUT_OF_MEMORY, "no thread had room for the job", "", false };
     make_groups(&batch);
     pthread_mutex_init(&batch.lock, NULL);
     pthread_cond_init(&batch.changed, NULL);

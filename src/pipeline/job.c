@@ -111,7 +111,7 @@ static px_status finish(struct run *run, px_record_status status, px_status erro
     px_status finished = run->pipeline->table->finish(run->pipeline->table, record,
                                                       run->pipeline->queue ? &settlement : NULL, err);
     log_action(run, "table.finish", run->image_id, start_us, finished, err);
-    run->settled = finished == PX_OK;
+    run->settled = run->settlement.recorded = finished == PX_OK;
     if (run->settled && verdict != PX_RETRY)
         tell(run);
     return finished;
@@ -354,6 +354,18 @@ static bool is_heavy_failure(const struct run *run, const px_limits *limits, px_
            ((status == PX_TOO_MANY_PIXELS && limits->pixels < run->pipeline->config->limits.pixels) || (status == PX_OUT_OF_TIME && run->cut));
 }
 
+/* A picture may come early to its end, or to a mistake, while its last bytes are still on the way. Only a whole transfer knows
+ * its checksum, so outputs and a final verdict wait for it. */
+static px_status judge_transfer(struct run *run, px_status status, px_error *err)
+{
+    px_error why = { "" };
+    if (status != PX_OK && status != PX_CORRUPT_IMAGE && status != PX_TRUNCATED_IMAGE)
+        return status;
+    px_status ended = px_source_wait(&run->source, run->deadline_ms ? run->deadline_ms - DEADLINE_MARGIN_MS : 0, &why);
+    run->cut |= ended == PX_OUT_OF_TIME;
+    return ended == PX_OK ? status : px_fail(err, ended, "%s: %s", run->image_id, why.message);
+}
+
 static px_status transform(struct run *run, px_error *err)
 {
     const px_config *config = run->pipeline->config;
@@ -378,7 +390,7 @@ static px_status transform(struct run *run, px_error *err)
         sem_post(run->pipeline->slots);
     run->cut = status == PX_OUT_OF_TIME && limits.seconds < config->limits.seconds;
     run->heavy = is_heavy_failure(run, &limits, status);
-    PX_TRY(status);
+    PX_TRY(judge_transfer(run, status, err));
     say(run, PX_INFO, "source",
                  json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
                            run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes));

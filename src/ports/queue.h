@@ -5,6 +5,7 @@
 #ifndef PX_PORTS_QUEUE_H
 #define PX_PORTS_QUEUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ typedef struct px_settlement {
     px_status status;     /* PX_RETRY, PX_DEAD: why */
     const char *message;  /* likewise, for people */
     const char *image_id; /* PX_DEAD: what to find it by; may be "" */
+    bool recorded;        /* the table holds how it ended */
 } px_settlement;
 
 typedef struct px_dead_filter {

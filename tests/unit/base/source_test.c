@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/source.h"
 
 static void *push_slowly(void *argument)
@@ -22,6 +23,25 @@ static void *push_slowly(void *argument)
     }
     px_source_finish(source);
     return NULL;
+}
+
+static void waiting_ends_with_the_source_or_the_deadline(void **state)
+{
+    (void)state;
+    px_error err;
+    px_source source;
+    pthread_t thread;
+    assert_ok(px_source_create(&source, &err));
+    assert_int_equal(px_source_wait(&source, px_now_ms() + 20, &err), PX_OUT_OF_TIME);
+    assert_int_equal(pthread_create(&thread, NULL, push_slowly, &source), 0);
+    assert_ok(px_source_wait(&source, 0, &err));
+    assert_int_equal(px_source_bytes(&source, NULL), 5000);
+    pthread_join(thread, NULL);
+    px_source_close(&source);
+    assert_ok(px_source_create(&source, &err));
+    px_source_fail(&source);
+    assert_int_equal(px_source_wait(&source, 0, &err), PX_NETWORK);
+    px_source_close(&source);
 }
 
 static void reader_in_another_process_gets_every_byte(void **state)
@@ -89,6 +109,7 @@ static void whole_file_reads_to_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waiting_ends_with_the_source_or_the_deadline),
         cmocka_unit_test(reader_in_another_process_gets_every_byte),
         cmocka_unit_test(sender_that_gives_up_is_a_network_failure),
         cmocka_unit_test(whole_file_reads_to_its_end),
