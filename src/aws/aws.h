@@ -19,12 +19,18 @@ PX_CHECKED px_status px_aws_open(px_log *log, px_aws **ret, px_error *err);
 void px_aws_close(px_aws *aws); /* NULL is accepted; no ports may be in use */
 px_http *px_aws_http(px_aws *aws);
 
+/* Where the bucket stands in an address of S3. AUTO: in the host on AWS, in the path of an endpoint of one's own. */
+typedef enum px_s3_style { PX_S3_AUTO, PX_S3_PATH, PX_S3_VIRTUAL } px_s3_style;
+
 typedef struct px_aws_options {
     const char *table;        /* DynamoDB; NULL or "" for none */
     int ttl_days;             /* of records; 0: they stay (those of deleted originals go after 30 days) */
     const char *queue;        /* SQS, its URL; NULL or "" for none */
     int visibility_s;         /* of a message that is worked on; 0: 120 */
     const char *dead_letters; /* SQS, its URL; NULL or "": the queue's own redrive */
+    px_s3_style s3_style;
+    bool requester_pays;      /* who asks for an object pays, not the bucket's owner */
+    uint64_t multipart_bytes; /* from which an output is uploaded in parts; 0: 64 MiB */
 } px_aws_options;
 
 typedef struct px_aws_ports px_aws_ports;

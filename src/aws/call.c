@@ -80,7 +80,7 @@ static px_status format_url(const px_aws_request *request, const char *region, p
     const char *base = request->url, *path = request->path;
     bool path_style = false;
     if (!base)
-        PX_TRY(px_aws_endpoint(request->service, request->bucket, region, arena, &base, &path_style, err));
+        PX_TRY(px_aws_endpoint(request->service, request->bucket, request->s3_style, region, arena, &base, &path_style, err));
     const char *host = strstr(base, "://");
     if (!host)
         return px_fail(err, PX_BAD_CONFIG, "'%.100s' is not an address", base);
@@ -124,6 +124,8 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
     headers[count++] = (px_sigv4_header){ "x-amz-content-sha256", payload };
     if (*signer->token)
         headers[count++] = (px_sigv4_header){ "x-amz-security-token", signer->token };
+    if (request->requester_pays)
+        headers[count++] = (px_sigv4_header){ "x-amz-request-payer", "requester" };
     for (int i = 0; i < request->header_count && count < PX_AWS_HEADERS_MAX - 1; i++)
         if (*request->headers[i].value)
             headers[count++] = (px_sigv4_header){ request->headers[i].name, request->headers[i].value };

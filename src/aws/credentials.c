@@ -110,7 +110,7 @@ static px_status ask_sts(const struct looking *looking, const char *const (*pair
     bool path_style;
     px_arena *arena = looking->arena;
     const char *region = *looking->chain->region ? looking->chain->region : "us-east-1";
-    PX_TRY(px_aws_endpoint("sts", NULL, region, arena, &endpoint, &path_style, looking->err));
+    PX_TRY(px_aws_endpoint("sts", NULL, PX_S3_AUTO, region, arena, &endpoint, &path_style, looking->err));
     for (int i = 0; i < pair_count; i++) {
         px_buffer_format(&form, "%s%s=", i ? "&" : "", pairs[i][0]);
         px_uri_encode(&form, pairs[i][1], false);

@@ -39,13 +39,12 @@ static bool is_host_label(const char *bucket)
            bucket[count - 1] != '-';
 }
 
-px_status px_aws_endpoint(const char *service, const char *bucket, const char *region, px_arena *arena, const char **ret,
+px_status px_aws_endpoint(const char *service, const char *bucket, px_s3_style style, const char *region, px_arena *arena, const char **ret,
                           bool *ret_path_style, px_error *err)
 {
     const char *base = configured(service), *url;
-    const char *style = getenv("PIXMILL_S3_STYLE");
     bool label = bucket && is_host_label(bucket);
-    bool path_style = bucket && (!label || (style ? strcmp(style, "virtual") != 0 : base != NULL));
+    bool path_style = bucket && (!label || style == PX_S3_PATH || (style == PX_S3_AUTO && base));
     if (!base && !*region)
         return px_fail(err, PX_BAD_CONFIG, "no region: set AWS_REGION");
     if (base) {

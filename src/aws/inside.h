@@ -29,6 +29,8 @@ typedef struct px_aws_request {
     const char *payload_hash; /* hex SHA-256 of the body; NULL: computed */
     const px_http_sink *sink; /* takes the body of a 200 or 206 of S3's GetObject */
     bool patient;             /* a long poll: the peer may stay silent */
+    px_s3_style s3_style;
+    bool requester_pays;
 } px_aws_request;
 
 typedef struct px_aws_reply {

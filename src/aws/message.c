@@ -11,7 +11,7 @@ static const char *queue_host(const char *queue_url, px_arena *arena)
     const char *configured;
     bool path_style;
     px_error err;
-    if (px_aws_endpoint("sqs", NULL, "", arena, &configured, &path_style, &err) == PX_OK)
+    if (px_aws_endpoint("sqs", NULL, PX_S3_AUTO, "", arena, &configured, &path_style, &err) == PX_OK)
         return configured;
     const char *host = strstr(queue_url, "://"), *slash = host ? strchr(host + 3, '/') : NULL;
     return px_arena_format(arena, "%.*s", (int)(slash ? slash - queue_url : (long)strlen(queue_url)), queue_url);

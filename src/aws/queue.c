@@ -39,13 +39,13 @@ static px_status call(px_aws_ports *ports, const char *queue, const char *action
 
 /* ---- the heartbeat ---- */
 
-static px_status change_visibility(px_aws_ports *ports, const char *receipt, int seconds, px_error *err)
+static px_status change_visibility(px_aws_ports *ports, const char *queue, const char *receipt, int seconds, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
     PX_AUTO(px_json_free) json_t *answer = NULL;
     PX_TRY(px_arena_open(CALL_ARENA, &arena, err));
     PX_AUTO(px_json_free) json_t *body = json_pack("{s:s, s:i}", "ReceiptHandle", receipt, "VisibilityTimeout", seconds);
-    return call(ports, ports->options.queue, "ChangeMessageVisibility", body, false, &arena, &answer, err);
+    return call(ports, queue, "ChangeMessageVisibility", body, false, &arena, &answer, err);
 }
 
 /* Copies of the receipts, so that no lock is held over the network. */
@@ -77,7 +77,7 @@ static void *beat(void *context)
         char **list = state->closing ? NULL : receipts_in_flight(state, &count);
         pthread_mutex_unlock(&state->lock);
         for (size_t i = 0; list && i < count; i++) {
-            (void)!change_visibility(state->ports, list[i], state->visibility_s, NULL); /* settled meanwhile, or the next beat does it */
+            (void)!change_visibility(state->ports, state->ports->options.queue, list[i], state->visibility_s, NULL); /* settled meanwhile, or the next beat does it */
             free(list[i]);
         }
         free(list);
@@ -123,9 +123,10 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
-static px_status receive(px_aws_ports *ports, const char *queue, int visibility_s, int wait_s, px_arena *scratch, json_t **ret_answer, px_error *err)
+static px_status receive(px_aws_ports *ports, const char *queue, int count, int visibility_s, int wait_s, px_arena *scratch, json_t **ret_answer,
+                         px_error *err)
 {
-    PX_AUTO(px_json_free) json_t *body = json_pack("{s:i, s:i, s:i, s:[s], s:[s], s:[s]}", "MaxNumberOfMessages", 1, "WaitTimeSeconds", wait_s,
+    PX_AUTO(px_json_free) json_t *body = json_pack("{s:i, s:i, s:i, s:[s], s:[s], s:[s]}", "MaxNumberOfMessages", count, "WaitTimeSeconds", wait_s,
                                                    "VisibilityTimeout", visibility_s, "MessageSystemAttributeNames", "All", "AttributeNames", "All",
                                                    "MessageAttributeNames", "All");
     return call(ports, queue, "ReceiveMessage", body, true, scratch, ret_answer, err);
@@ -149,7 +150,7 @@ static px_status queue_take(px_queue *self, int wait_ms, px_arena *arena, px_del
     if (is_stopped(state))
         return PX_OK;
     PX_TRY(px_arena_open(CALL_ARENA, &scratch, err));
-    PX_TRY(receive(state->ports, state->ports->options.queue, state->visibility_s, wait_s, &scratch, &answer, err));
+    PX_TRY(receive(state->ports, state->ports->options.queue, 1, state->visibility_s, wait_s, &scratch, &answer, err));
     const json_t *message = json_array_get(json_object_get(answer, "Messages"), 0), *attributes = json_object_get(message, "Attributes");
     if (!message)
         return PX_OK;
@@ -193,7 +194,7 @@ static px_status queue_settle(px_queue *self, const px_settlement *settlement, p
     if (settlement->verdict == PX_DEAD && has_dead)
         return bury(ports, settlement, err);
     int64_t delay_s = settlement->verdict == PX_DEAD ? 0 : (settlement->delay_ms + 999) / 1000;
-    return change_visibility(ports, receipt, (int)(delay_s < 43200 ? delay_s : 43200), err);
+    return change_visibility(ports, ports->options.queue, receipt, (int)(delay_s < 43200 ? delay_s : 43200), err);
 }
 
 static const char *attribute_of(const json_t *message, const char *name)
@@ -201,44 +202,92 @@ static const char *attribute_of(const json_t *message, const char *name)
     return text_of(json_object_get(json_object_get(message, "MessageAttributes"), name), "StringValue");
 }
 
-static bool key_matches(const char *pattern, const char *key)
-{
-    size_t count = strlen(pattern);
-    return count && pattern[count - 1] == '*' ? strncmp(pattern, key, count - 1) == 0 : strcmp(pattern, key) == 0;
-}
-
 static bool is_wanted(const px_dead_filter *filter, const json_t *message)
 {
     int64_t sent_ms = strtoll(text_of(json_object_get(message, "Attributes"), "SentTimestamp"), NULL, 10);
-    return (!filter->key || key_matches(filter->key, attribute_of(message, "ImageId"))) &&
+    return (!filter->key || px_key_matches(filter->key, attribute_of(message, "ImageId"))) &&
            (!filter->code || strcmp(filter->code, attribute_of(message, "Code")) == 0) && (!filter->since_ms || sent_ms >= filter->since_ms) &&
            (!filter->until_ms || sent_ms <= filter->until_ms);
 }
 
-/* Each dead letter is looked at once: those that are not wanted stay out of sight until the end. */
-static px_status queue_replay(px_queue *self, const px_dead_filter *filter, int64_t *ret_count, px_error *err)
+/* A dead letter that was looked at. Texts live in the replay's arena. */
+struct letter {
+    const char *receipt, *body; /* body NULL: it is not wanted */
+};
+
+struct replay {
+    px_aws_ports *ports;
+    const px_dead_filter *filter;
+    px_arena arena;
+    struct letter *letters; /* owned */
+    size_t count, capacity;
+};
+
+static px_status keep_letter(struct replay *replay, const json_t *message, px_error *err)
 {
-    px_aws_ports *ports = PX_PORTS_OF(self, queue);
-    enum { OUT_OF_SIGHT_S = 60 };
-    int64_t count = 0;
-    if (!ports->options.dead_letters || !*ports->options.dead_letters)
-        return px_fail(err, PX_BAD_CONFIG, "dead_letters is not set, so there is no queue to replay from");
+    if (replay->count == replay->capacity) {
+        size_t capacity = replay->capacity ? replay->capacity * 2 : 64;
+        struct letter *more = realloc(replay->letters, capacity * sizeof *more);
+        if (!more)
+            return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %zu dead letters", capacity);
+        replay->letters = more;
+        replay->capacity = capacity;
+    }
+    bool wanted = is_wanted(replay->filter, message);
+    struct letter letter = { px_arena_copy_text(&replay->arena, text_of(message, "ReceiptHandle")),
+                             wanted ? px_arena_copy_text(&replay->arena, text_of(message, "Body")) : NULL };
+    if (!letter.receipt || (wanted && !letter.body))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a dead letter");
+    replay->letters[replay->count++] = letter;
+    return PX_OK;
+}
+
+/* Until none is in sight. One that waits for somebody else's visibility timeout is not found. */
+static px_status collect(struct replay *replay, px_error *err)
+{
+    enum { BATCH = 10, OUT_OF_SIGHT_S = 3600 };
     for (int round = 0; round < REPLAY_ROUNDS; round++) {
         PX_AUTO(px_arena_close) px_arena scratch = { 0 };
         PX_AUTO(px_json_free) json_t *answer = NULL;
+        size_t index;
+        json_t *message;
         PX_TRY(px_arena_open(CALL_ARENA, &scratch, err));
-        PX_TRY(receive(ports, ports->options.dead_letters, OUT_OF_SIGHT_S, 0, &scratch, &answer, err));
-        const json_t *message = json_array_get(json_object_get(answer, "Messages"), 0);
-        if (!message)
+        PX_TRY(receive(replay->ports, replay->ports->options.dead_letters, BATCH, OUT_OF_SIGHT_S, 1, &scratch, &answer, err));
+        const json_t *messages = json_object_get(answer, "Messages");
+        if (json_array_size(messages) == 0)
             break;
-        if (!is_wanted(filter, message))
-            continue;
-        PX_TRY(px_aws_queue_send(ports, ports->options.queue, text_of(message, "Body"), NULL, 0, err));
-        PX_TRY(delete_message(ports, ports->options.dead_letters, text_of(message, "ReceiptHandle"), err));
-        count++;
+        json_array_foreach(messages, index, message)
+            PX_TRY(keep_letter(replay, message, err));
     }
-    *ret_count = count;
     return PX_OK;
+}
+
+static px_status send_back(const struct replay *replay, const struct letter *letter, px_error *err)
+{
+    px_aws_ports *ports = replay->ports;
+    PX_TRY(px_aws_queue_send(ports, ports->options.queue, letter->body, NULL, 0, err));
+    return delete_message(ports, ports->options.dead_letters, letter->receipt, err);
+}
+
+/* All are looked at before the first goes back: one that a worker buries again at once must not be replayed for ever. */
+static px_status queue_replay(px_queue *self, const px_dead_filter *filter, int64_t *ret_count, px_error *err)
+{
+    struct replay replay = { .ports = PX_PORTS_OF(self, queue), .filter = filter };
+    *ret_count = 0;
+    if (!replay.ports->options.dead_letters || !*replay.ports->options.dead_letters)
+        return px_fail(err, PX_BAD_CONFIG, "dead_letters is not set, so there is no queue to replay from");
+    PX_TRY(px_arena_open((size_t)1 << 30, &replay.arena, err));
+    px_status status = collect(&replay, err);
+    for (size_t i = 0; i < replay.count; i++) {
+        const struct letter *letter = &replay.letters[i];
+        if (status == PX_OK && letter->body)
+            *ret_count += (status = send_back(&replay, letter, err)) == PX_OK;
+        else /* not wanted, or not to be sent any more: given back, or it comes in an hour */
+            (void)!change_visibility(replay.ports, replay.ports->options.dead_letters, letter->receipt, 0, NULL);
+    }
+    free(replay.letters);
+    px_arena_close(&replay.arena);
+    return status;
 }
 
 static void queue_stop(px_queue *self)

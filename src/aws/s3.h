@@ -5,10 +5,7 @@
 #include "aws/shared.h"
 
 /* The start of a request about an object; without memory its target or path is NULL. */
-px_aws_request px_aws_s3_request(const char *method, const char *action, const char *bucket, const char *key, px_arena *arena);
-
-/* PIXMILL_REQUEST_PAYER=requester: who reads or writes pays. "" if it is not set. */
-const char *px_aws_s3_payer(void);
+px_aws_request px_aws_s3_request(const px_aws_ports *ports, const char *method, const char *action, const char *bucket, const char *key, px_arena *arena);
 
 /* The object that a response's headers tell of; texts in the arena. */
 PX_CHECKED px_status px_aws_s3_object_read(const px_http_response *response, const char *bucket, const char *key, px_arena *arena,

@@ -49,25 +49,17 @@ px_status px_aws_s3_object_read(const px_http_response *response, const char *bu
     return PX_OK;
 }
 
-const char *px_aws_s3_payer(void)
-{
-    const char *value = getenv("PIXMILL_REQUEST_PAYER");
-    return value ? value : "";
-}
-
-px_aws_request px_aws_s3_request(const char *method, const char *action, const char *bucket, const char *key, px_arena *arena)
+px_aws_request px_aws_s3_request(const px_aws_ports *ports, const char *method, const char *action, const char *bucket, const char *key, px_arena *arena)
 {
     return (px_aws_request){ .service = "s3", .action = action, .method = method, .bucket = bucket,
-                             .target = px_arena_format(arena, "%s/%s", bucket, key), .path = px_arena_format(arena, "/%s", key) };
+                             .target = px_arena_format(arena, "%s/%s", bucket, key), .path = px_arena_format(arena, "/%s", key),
+                             .s3_style = ports->options.s3_style, .requester_pays = ports->options.requester_pays };
 }
 
 px_status px_aws_s3_head(px_aws_ports *ports, const char *bucket, const char *key, px_arena *arena, px_object *ret, px_error *err)
 {
-    px_http_header headers[] = { { "x-amz-request-payer", px_aws_s3_payer() } };
-    px_aws_request request = px_aws_s3_request("HEAD", "HeadObject", bucket, key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "HEAD", "HeadObject", bucket, key, arena);
     px_aws_reply reply;
-    request.headers = headers;
-    request.header_count = 1;
     if (!request.target || !request.path)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
     PX_TRY(px_aws_call(ports, &request, arena, &reply, err));
@@ -79,6 +71,8 @@ px_status px_aws_s3_head(px_aws_ports *ports, const char *bucket, const char *ke
 struct download {
     px_aws *aws;
     char bucket[256], key[1040], etag[256]; /* key with its '/' before; etag quoted, as it came */
+    px_s3_style style;
+    bool requester_pays;
     px_source target;         /* the writer's own handle */
     uint64_t got, total;      /* bytes */
     int breaks;
@@ -127,9 +121,9 @@ static bool go_on(struct download *self)
         return false;
     px_arena_reset(&self->arena);
     snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)self->got);
-    px_http_header headers[] = { { "range", range }, { "if-match", self->etag }, { "x-amz-request-payer", px_aws_s3_payer() } };
+    px_http_header headers[] = { { "range", range }, { "if-match", self->etag } };
     px_aws_request request = { .service = "s3", .action = "GetObject", .target = self->key, .method = "GET", .bucket = self->bucket,
-                               .path = self->key, .headers = headers, .header_count = 3 };
+                               .path = self->key, .headers = headers, .header_count = 2, .s3_style = self->style, .requester_pays = self->requester_pays };
     px_http_sink sink = { .push = take_bytes, .end = end_transfer, .context = self, .status = 206 };
     px_http_request http;
     px_credentials *signer = px_new(&self->arena, px_credentials, 1);
@@ -201,6 +195,8 @@ static px_status download_create(px_aws_ports *ports, const char *bucket, const 
     if (!self)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a download");
     self->aws = ports->aws;
+    self->style = ports->options.s3_style;
+    self->requester_pays = ports->options.requester_pays;
     self->target = PX_SOURCE_NONE;
     snprintf(self->bucket, sizeof self->bucket, "%s", bucket);
     snprintf(self->key, sizeof self->key, "/%s", key);
@@ -230,14 +226,14 @@ px_status px_aws_s3_open(px_aws_ports *ports, const char *bucket, const char *ke
     struct download *download = NULL;
     px_source source = PX_SOURCE_NONE;
     const char *quoted = etag ? px_arena_format(arena, "\"%s\"", etag) : "";
-    px_http_header headers[] = { { "x-amz-checksum-mode", "ENABLED" }, { "if-match", quoted ? quoted : "" }, { "x-amz-request-payer", px_aws_s3_payer() } };
-    px_aws_request request = px_aws_s3_request("GET", "GetObject", bucket, key, arena);
+    px_http_header headers[] = { { "x-amz-checksum-mode", "ENABLED" }, { "if-match", quoted ? quoted : "" } };
+    px_aws_request request = px_aws_s3_request(ports, "GET", "GetObject", bucket, key, arena);
     if (!request.target || !request.path || !quoted)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
     PX_TRY(download_create(ports, bucket, key, &download, &source, err));
     px_http_sink sink = { .head = take_first_head, .push = take_bytes, .end = end_transfer, .context = download };
     request.headers = headers;
-    request.header_count = 3;
+    request.header_count = 2;
     request.sink = &sink;
     px_aws_reply reply;
     px_status status = px_aws_call(ports, &request, arena, &reply, err);

@@ -10,12 +10,9 @@
 
 enum { PART_BYTES = 16 << 20, MULTIPART_FROM = 64 << 20, PARTS_MAX = 10000, HEADERS_OF_PUT = 8 };
 
-/* PIXMILL_MULTIPART_BYTES lowers the size from which parts are used, for tests and slow networks. */
-static uint64_t multipart_from(void)
+static uint64_t multipart_from(const px_aws_ports *ports)
 {
-    const char *text = getenv("PIXMILL_MULTIPART_BYTES");
-    long long bytes = text ? atoll(text) : 0;
-    return bytes > 0 ? (uint64_t)bytes : MULTIPART_FROM;
+    return ports->options.multipart_bytes ? ports->options.multipart_bytes : MULTIPART_FROM;
 }
 
 static bool is_printable(const char *text)
@@ -39,7 +36,6 @@ static px_status object_headers(const px_put *put, px_arena *arena, px_http_head
     headers[count++] = (px_http_header){ "content-type", put->content_type ? put->content_type : "" };
     headers[count++] = (px_http_header){ "cache-control", put->cache_control ? put->cache_control : "" };
     headers[count++] = (px_http_header){ "content-disposition", put->content_disposition && is_printable(put->content_disposition) ? put->content_disposition : "" };
-    headers[count++] = (px_http_header){ "x-amz-request-payer", px_aws_s3_payer() };
     /* The owner's five are last, and must not be the ones that find no room. */
     size_t room = PX_AWS_HEADERS_MAX - HEADERS_OF_PUT - 8, first = meta_count > room ? meta_count - room : 0;
     for (size_t i = first; i < meta_count; i++)
@@ -82,7 +78,7 @@ static px_status put_whole(px_aws_ports *ports, px_put *put, const char *replace
     PX_TRY(hash_part(put, 0, put->bytes, hex, checksum, err));
     add_condition(headers, &count, replaces, arena);
     headers[count++] = (px_http_header){ "x-amz-checksum-sha256", checksum };
-    px_aws_request request = px_aws_s3_request("PUT", "PutObject", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "PUT", "PutObject", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.has_fd = true;
@@ -120,7 +116,7 @@ static px_status begin_parts(px_aws_ports *ports, const px_put *put, px_arena *a
     struct found found = { "UploadId", upload_id, 1024 };
     PX_TRY(object_headers(put, arena, &headers, &count, err));
     headers[count++] = (px_http_header){ "x-amz-checksum-algorithm", "SHA256" };
-    px_aws_request request = px_aws_s3_request("POST", "CreateMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "POST", "CreateMultipartUpload", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.queries = &query;
@@ -140,7 +136,7 @@ static px_status put_part(px_aws_ports *ports, const px_put *put, const char *up
     px_aws_reply reply;
     PX_TRY(hash_part(put, offset, bytes, hex, checksum, err));
     px_http_header header = { "x-amz-checksum-sha256", checksum };
-    px_aws_request request = px_aws_s3_request("PUT", "UploadPart", put->bucket, put->key, &arena);
+    px_aws_request request = px_aws_s3_request(ports, "PUT", "UploadPart", put->bucket, put->key, &arena);
     request.headers = &header;
     request.header_count = 1;
     request.queries = queries;
@@ -177,7 +173,7 @@ static px_status put_parts(px_aws_ports *ports, px_put *put, const char *upload_
     int count = 0;
     add_condition(headers, &count, replaces, arena);
     px_query query = { "uploadId", upload_id };
-    px_aws_request request = px_aws_s3_request("POST", "CompleteMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "POST", "CompleteMultipartUpload", put->bucket, put->key, arena);
     request.headers = headers;
     request.header_count = count;
     request.queries = &query;
@@ -197,7 +193,7 @@ static px_status put_parts(px_aws_ports *ports, px_put *put, const char *upload_
 static void abort_parts(px_aws_ports *ports, const px_put *put, const char *upload_id, px_arena *arena)
 {
     px_query query = { "uploadId", upload_id };
-    px_aws_request request = px_aws_s3_request("DELETE", "AbortMultipartUpload", put->bucket, put->key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "DELETE", "AbortMultipartUpload", put->bucket, put->key, arena);
     px_aws_reply reply;
     request.queries = &query;
     request.query_count = 1;
@@ -208,7 +204,7 @@ px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char *replaces, 
 {
     px_aws_reply reply = { .code = "" };
     px_status status;
-    if (put->bytes < multipart_from())
+    if (put->bytes < multipart_from(ports))
         status = put_whole(ports, put, replaces, arena, &reply, err);
     else {
         char upload_id[1024];
@@ -223,7 +219,7 @@ px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char *replaces, 
 
 px_status px_aws_s3_delete(px_aws_ports *ports, const char *bucket, const char *key, const char *etag, px_arena *arena, px_error *err)
 {
-    px_aws_request request = px_aws_s3_request("DELETE", "DeleteObject", bucket, key, arena);
+    px_aws_request request = px_aws_s3_request(ports, "DELETE", "DeleteObject", bucket, key, arena);
     px_http_header header = { "if-match", px_arena_format(arena, "\"%s\"", etag) };
     px_aws_reply reply;
     request.headers = &header;

@@ -27,8 +27,8 @@ void px_aws_region_of(px_aws *aws, const char *bucket, char region[64]);
 void px_aws_region_learn(px_aws *aws, const char *bucket, const char *region);
 
 /* "https://bucket.s3.eu-west-1.amazonaws.com", with *ret_path_style saying that the bucket belongs into the path. */
-PX_CHECKED px_status px_aws_endpoint(const char *service, const char *bucket, const char *region, px_arena *arena, const char **ret,
-                                     bool *ret_path_style, px_error *err);
+PX_CHECKED px_status px_aws_endpoint(const char *service, const char *bucket, px_s3_style style, const char *region, px_arena *arena,
+                                     const char **ret, bool *ret_path_style, px_error *err);
 
 /* AWS's error of a response: its code and message (texts in the arena, "" if there are none). XML and JSON. */
 void px_aws_error_read(const px_http_response *response, px_arena *arena, const char **ret_code, const char **ret_message);

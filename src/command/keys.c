@@ -69,12 +69,12 @@ static px_status manage(const px_options *options, px_error *err)
         return px_fail(err, PX_BAD_REQUEST, "%s %s", verb, disables ? "needs the id of one key" : "takes no argument");
 
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
-    PX_AUTO(px_observe_close) px_local *local = NULL;
+    PX_AUTO(px_observed_close) px_observed observed = { 0 };
     px_config config;
-    PX_TRY(px_observe_start(options, &arena, &config, &local, err));
+    PX_TRY(px_observe_start(options, false, &arena, &config, &observed, err));
     if (disables)
-        return disable(local, options->arguments[1], err);
-    return strcmp(verb, "add") == 0 ? add(local, json, err) : list(local, json, err);
+        return disable(observed.local, options->arguments[1], err);
+    return strcmp(verb, "add") == 0 ? add(observed.local, json, err) : list(observed.local, json, err);
 }
 
 static int run(const px_options *options)

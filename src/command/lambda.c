@@ -13,6 +13,7 @@
 
 #include "aws/aws.h"
 #include "base/clock.h"
+#include "command/observe.h"
 #include "lambda/lambda.h"
 #include "pipeline/pipeline.h"
 
@@ -146,7 +147,7 @@ static px_status notify(void *context, const char *record, px_error *err)
 static void settle_dead(struct work *work, const px_lambda_invocation *invocation, const px_event *event, int index, px_job_result *result)
 {
     const px_job *job = &event->jobs[index];
-    bool recorded = *work->config->table && job->kind != PX_JOB_BAD;
+    bool recorded = *work->config->table && result->recorded;
     if (*work->config->dead_letters) {
         const px_meta attributes[] = { { "Code", px_status_code(result->status) }, { "Reason", *result->message ? result->message : "-" },
                                        { "ImageId", *result->image_id ? result->image_id : "-" } };
@@ -212,7 +213,8 @@ static px_status run_event(struct work *work, const px_lambda_invocation *invoca
 static px_status handle_with(struct work *work, const px_lambda_invocation *invocation, px_arena *arena, char **ret_answer, px_error *err)
 {
     px_event event;
-    px_aws_options options = { .table = work->config->table };
+    px_aws_options options = px_command_aws_options(work->config);
+    options.queue = ""; /* events come to a function by themselves */
     PX_TRY(px_event_parse(invocation->event, arena, &event, err));
     PX_TRY(px_aws_ports_create(work->function->aws, &options, &work->ports, err));
     px_aws_ports_begin(work->ports, invocation->deadline_ms, invocation->request_id);

@@ -26,14 +26,14 @@ px_status px_command_config(const px_options *options, const px_setting *extra, 
     return px_config_load(px_option_text(options, "config", NULL), settings, count, arena, ret, err);
 }
 
-px_status px_observe_start(const px_options *options, px_arena *arena, px_config *config, px_local **ret, px_error *err)
+px_aws_options px_command_aws_options(const px_config *config)
 {
-    PX_TRY(px_arena_open(ARENA_BYTES, arena, err));
-    PX_TRY(px_command_config(options, NULL, 0, arena, config, err));
-    return px_observe_open(config, ret, err);
+    return (px_aws_options){ .table = config->table, .ttl_days = config->record_days, .queue = config->queue, .visibility_s = config->visibility,
+                             .dead_letters = config->dead_letters, .s3_style = (px_s3_style)config->s3.style,
+                             .requester_pays = config->s3.requester_pays, .multipart_bytes = config->s3.multipart_bytes };
 }
 
-px_status px_observe_open(const px_config *config, px_local **ret, px_error *err)
+static px_status open_folder(const px_config *config, px_observed *ret, px_error *err)
 {
     struct stat about;
     if (stat(config->data, &about) != 0) {
@@ -49,13 +49,35 @@ px_status px_observe_open(const px_config *config, px_local **ret, px_error *err
         .folder = config->data, .region = config->region,
         .source = config->source, .source_prefix = config->source_prefix, .observe = true,
     };
-    return px_local_open(&options, ret, err);
+    PX_TRY(px_local_open(&options, &ret->local, err));
+    ret->table = px_local_table(ret->local);
+    ret->queue = px_local_queue(ret->local);
+    return PX_OK;
 }
 
-void px_observe_close(px_local **local)
+static px_status open_aws(const px_config *config, px_observed *ret, px_error *err)
 {
-    px_local_close(*local);
-    *local = NULL;
+    px_aws_options options = px_command_aws_options(config);
+    PX_TRY(px_aws_open(NULL, &ret->aws, err));
+    PX_TRY(px_aws_ports_create(ret->aws, &options, &ret->ports, err));
+    ret->table = px_aws_table(ret->ports);
+    ret->queue = px_aws_queue(ret->ports);
+    return PX_OK;
+}
+
+px_status px_observe_start(const px_options *options, bool on_aws, px_arena *arena, px_config *config, px_observed *ret, px_error *err)
+{
+    PX_TRY(px_arena_open(ARENA_BYTES, arena, err));
+    PX_TRY(px_command_config(options, NULL, 0, arena, config, err));
+    return on_aws ? open_aws(config, ret, err) : open_folder(config, ret, err);
+}
+
+void px_observed_close(px_observed *observed)
+{
+    px_local_close(observed->local);
+    px_aws_ports_destroy(observed->ports);
+    px_aws_close(observed->aws);
+    *observed = (px_observed){ 0 };
 }
 
 /* Milliseconds of a unit; 0 if there is no such unit. */

@@ -1,10 +1,12 @@
-/* observe.h - what the commands that look into a data folder share: opening it, words for times and sizes. */
+/* observe.h - what the commands that look at records and dead letters share: opening a data folder or AWS's table and queues,
+ * words for times and sizes. */
 #ifndef PX_COMMAND_OBSERVE_H
 #define PX_COMMAND_OBSERVE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aws/aws.h"
 #include "base/arena.h"
 #include "command/options.h"
 #include "local/local.h"
@@ -18,14 +20,24 @@
 PX_CHECKED px_status px_command_config(const px_options *options, const px_setting *extra, int extra_count,
                                        px_arena *arena, px_config *ret, px_error *err);
 
-/* Configuration and folder in one; the arena is opened here and the caller's to close, also on failure. */
-PX_CHECKED px_status px_observe_start(const px_options *options, px_arena *arena, px_config *config, px_local **ret,
-                                      px_error *err);
+/* What the configuration says of AWS. Texts are the configuration's. */
+px_aws_options px_command_aws_options(const px_config *config);
 
-/* Opens the folder that the configuration names, beside a serving process if there is one. An absent folder is
- * PX_NO_SUCH_KEY and says how to get one; it is not created. */
-PX_CHECKED px_status px_observe_open(const px_config *config, px_local **ret, px_error *err);
-void px_observe_close(px_local **local); /* for PX_AUTO */
+/* Records and dead letters, wherever they are. */
+typedef struct px_observed {
+    px_local *local;       /* owned, like the next two; NULL on AWS */
+    px_aws *aws;
+    px_aws_ports *ports;
+    px_table *table;       /* borrowed; NULL if nobody named one */
+    px_queue *queue;       /* likewise */
+} px_observed;
+
+/* Opens the folder that the configuration names, beside a serving process if there is one. An absent folder is PX_NO_SUCH_KEY
+ * and says how to get one; it is not created. With `on_aws` its table and queues are looked at instead. Configuration and
+ * arena are opened here too; the arena is the caller's to close, also on failure. */
+PX_CHECKED px_status px_observe_start(const px_options *options, bool on_aws, px_arena *arena, px_config *config, px_observed *ret,
+                                      px_error *err);
+void px_observed_close(px_observed *observed); /* for PX_AUTO */
 
 /* "90s", "10m", "2h", "1d" ago, an ISO 8601 time, or a date: milliseconds since 1970. NULL gives 0.
  * `option` is for the message. */

@@ -2,7 +2,7 @@
  *
  * A record is two or more lines for people (the source, then each output), one line as JSON for programs. --follow asks
  * the table for what changed since its cursor; nothing is missed, and a record that changed twice is shown twice or as
- * it is at last. */
+ * it is at last. With --table the records are DynamoDB's. */
 #include "command/command.h"
 
 #include <stdio.h>
@@ -90,14 +90,20 @@ static px_status parse_filter(const px_options *options, px_record_filter *ret, 
 static px_status show_records(const px_options *options, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
-    PX_AUTO(px_observe_close) px_local *local = NULL;
+    PX_AUTO(px_observed_close) px_observed observed = { 0 };
     px_config config;
     px_record_filter filter;
+    bool on_aws = px_option_is_on(options, "table");
     PX_TRY(parse_filter(options, &filter, err));
-    PX_TRY(px_observe_start(options, &arena, &config, &local, err));
-    filter.key = px_image_pattern(filter.key, config.source, &arena);
+    if (on_aws && px_option_is_on(options, "follow"))
+        return px_fail(err, PX_BAD_REQUEST, "--follow would read all of the table again and again; on AWS the function's log tells of every record");
+    PX_TRY(px_observe_start(options, on_aws, &arena, &config, &observed, err));
+    if (!on_aws)
+        filter.key = px_image_pattern(filter.key, config.source, &arena);
+    px_table *table = observed.table;
+    if (!table)
+        return px_fail(err, PX_BAD_REQUEST, "--table wants a name");
 
-    px_table *table = px_local_table(local);
     bool (*print)(void *, const px_record *) = px_option_is_on(options, "json") ? print_json : print_text;
     int64_t cursor = 0;
     PX_TRY(table->list(table, &filter, print, NULL, &cursor, err));
@@ -121,6 +127,7 @@ static const px_flag flags[] = {
     { "limit", 'n', "COUNT", "at most so many, newest first", NULL },
     { "follow", 0, NULL, "go on with what changes", NULL },
     { "json", 0, NULL, "one record a line", NULL },
+    { "table", 0, "NAME", "this table of DynamoDB instead of the data folder's; --key is BUCKET/KEY then", "table" },
     PX_FLAG_DATA,
     PX_FLAG_CONFIG,
     { NULL, 0, NULL, NULL, NULL },

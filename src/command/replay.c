@@ -1,5 +1,5 @@
 /* replay: puts dead letters back into the queue; a running service takes them up at once, a stopped one at its start.
- * It wants to be told which: putting all of them back has to be said, with --all. */
+ * It wants to be told which: putting all of them back has to be said, with --all. The queues are SQS's with --dead-letters. */
 #include "command/command.h"
 
 #include <stdio.h>
@@ -21,12 +21,16 @@ static px_status replay(const px_options *options, int64_t *ret_count, px_error 
     PX_TRY(px_moment_parse(px_option_text(options, "until", NULL), "--until", &filter.until_ms, err));
 
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
-    PX_AUTO(px_observe_close) px_local *local = NULL;
+    PX_AUTO(px_observed_close) px_observed observed = { 0 };
     px_config config;
-    PX_TRY(px_observe_start(options, &arena, &config, &local, err));
-    filter.key = px_image_pattern(key, config.source, &arena);
-    px_queue *queue = px_local_queue(local);
-    return queue->replay(queue, &filter, ret_count, err);
+    bool on_aws = px_option_is_on(options, "dead-letters");
+    if (on_aws != px_option_is_on(options, "queue"))
+        return px_fail(err, PX_BAD_REQUEST, "on AWS both are wanted: --dead-letters URL (from where) and --queue URL (to where)");
+    PX_TRY(px_observe_start(options, on_aws, &arena, &config, &observed, err));
+    filter.key = on_aws ? key : px_image_pattern(key, config.source, &arena);
+    if (!observed.queue)
+        return px_fail(err, PX_BAD_REQUEST, "--queue wants an address");
+    return observed.queue->replay(observed.queue, &filter, ret_count, err);
 }
 
 static int run(const px_options *options)
@@ -50,6 +54,8 @@ static const px_flag flags[] = {
     { "since", 0, "TIME", "10m, 2h, 1d (ago), 2026-11-24 or 2026-11-24T07:05:03Z", NULL },
     { "until", 0, "TIME", "likewise", NULL },
     { "json", 0, NULL, "the count as JSON", NULL },
+    { "dead-letters", 0, "URL", "the dead letters of this SQS queue instead of the data folder's; --key is BUCKET/KEY then", "dead_letters" },
+    { "queue", 'q', "URL", "and the SQS queue that they go back to", "queue" },
     PX_FLAG_DATA,
     PX_FLAG_CONFIG,
     { NULL, 0, NULL, NULL, NULL },

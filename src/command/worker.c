@@ -45,9 +45,9 @@ static px_status notify(void *context, const char *record, px_error *err)
 static px_status start(struct worker *worker, px_error *err)
 {
     const px_config *config = &worker->config;
-    const char *visibility = getenv("PIXMILL_VISIBILITY");
-    px_aws_options options = { .table = config->table, .queue = *config->queue ? config->queue : config->heavy.queue,
-                               .dead_letters = config->dead_letters, .visibility_s = visibility ? atoi(visibility) : 0 };
+    px_aws_options options = px_command_aws_options(config);
+    if (!*options.queue)
+        options.queue = config->heavy.queue;
     if (!*options.queue)
         return px_fail(err, PX_BAD_CONFIG, "no queue to take from: set queue (PIXMILL_QUEUE, --queue) or heavy.queue to an SQS queue's URL");
     PX_TRY(px_aws_open(worker->log, &worker->aws, err));

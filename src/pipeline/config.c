@@ -70,6 +70,11 @@ static const option options[] = {
     { "heavy.seconds", COUNT, "20", 0, 900, AT(heavy.seconds), .meaning = "with less time left than this, a picture is handed over rather than begun" },
     { "queue", TEXT, "", AT(queue), .meaning = "the SQS queue (URL) that `worker` takes from" },
     { "dead_letters", TEXT, "", AT(dead_letters), .meaning = "the SQS queue (URL) for events that failed for good" },
+    { "visibility", COUNT, "120", 1, 43200, AT(visibility), .meaning = "seconds that a taken message stays out of sight; `worker` renews it while it works" },
+    { "record_days", COUNT, "0", 0, 36500, AT(record_days), .meaning = "days after which a record in DynamoDB expires (its attribute `ExpiresAt`); 0: never" },
+    { "s3.style", CHOICE, "auto", .choices = "auto|path|virtual", AT(s3.style), .meaning = "where the bucket stands in S3's addresses; auto: in the host on AWS, in the path elsewhere" },
+    { "s3.multipart", SIZE, "64MiB", 1, 5e9, AT(s3.multipart_bytes), .meaning = "of an output from which on it is uploaded to S3 in parts" },
+    { "s3.payer", FLAG, "owner", .choices = "owner|requester", AT(s3.requester_pays), .meaning = "who pays for requests to S3" },
     { "notify", TEXT, "", AT(notify), .meaning = "who is told of every record that has ended: an SNS topic (ARN) or an EventBridge bus" },
     { "id", TEXT, "web", OUT(id), .meaning = "the output's name in records and addresses" },
     { "name", TEXT, "{dir}processed-{stem}.jpg", OUT(name), .meaning = "the output's key: {dir} {stem} {ext} {filename} {format} {width} {height} {id} {hash}" },
@@ -305,6 +310,16 @@ static px_status read_recipe(struct loader *loader, const px_tree *recipe, const
     return PX_OK;
 }
 
+/* Do options begin with "limits."? */
+static bool is_section(const char *path)
+{
+    size_t count = strlen(path);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (strncmp(options[i].path, path, count) == 0 && options[i].path[count] == '.')
+            return true;
+    return false;
+}
+
 static px_status read_map(struct loader *loader, const px_tree *map, const char *prefix)
 {
     for (const px_tree *each = map->first; each; each = each->next) {
@@ -316,7 +331,7 @@ static px_status read_map(struct loader *loader, const px_tree *map, const char 
             PX_TRY(read_recipe(loader, each, loader->file));
             continue;
         }
-        if (each->kind == PX_TREE_MAP && (strcmp(path, "limits") == 0 || strcmp(path, "heavy") == 0)) {
+        if (each->kind == PX_TREE_MAP && is_section(path)) {
             PX_TRY(read_map(loader, each, px_arena_format(loader->arena, "%s.", path)));
             continue;
         }

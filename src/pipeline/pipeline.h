@@ -54,6 +54,13 @@ typedef struct px_config {
         uint32_t seconds;  /* left of the invocation, at least */
     } heavy;               /* what is handed to another worker */
     const char *queue, *dead_letters, *notify; /* URLs, ARN; "" for none */
+    int visibility;        /* seconds */
+    int record_days;       /* 0: for ever */
+    struct {
+        int style;         /* 0 auto, 1 path, 2 virtual host */
+        uint64_t multipart_bytes;
+        bool requester_pays;
+    } s3;
     const char *listen;    /* "127.0.0.1:9000" */
     const char *data;      /* folder */
     const char *region;    /* "us-east-1" */
@@ -174,6 +181,7 @@ typedef struct px_job_result {
     px_status status;      /* PX_OK if it was done, or nothing was to do */
     const char *message;
     const char *image_id;
+    bool recorded;         /* the table holds it */
 } px_job_result;
 
 /* What comes with an event from its host. */

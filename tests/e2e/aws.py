@@ -70,8 +70,11 @@ class Runtime:
             def do_GET(self):
                 runtime.asked.set()
                 event = runtime.events.get()
-                if event is None:
-                    self.close_connection = True
+                if event is None: # there will be none: the function is to end
+                    runtime.events.put(None)
+                    self.send_response(500)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                     return
                 identity, body, deadline_ms, trace = event
                 self.send_response(200)
@@ -99,17 +102,21 @@ class Runtime:
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         environment = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
-                       "AWS_LAMBDA_FUNCTION_NAME": "thumbs", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_FORMAT": "JSON",
+                       "_HANDLER": "bootstrap", "LAMBDA_TASK_ROOT": "/var/task", "AWS_LAMBDA_FUNCTION_NAME": "thumbs", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_FORMAT": "JSON",
                        **{name: value for name, value in os.environ.items() if name.startswith(("ASAN", "UBSAN"))}, **KEYS, **environment}
         self.process = subprocess.Popen(arguments or [PROGRAM, "lambda"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+        self.errors = []
+        self.readers = [threading.Thread(target=self._read, args=pair, daemon=True)
+                        for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
+        for reader in self.readers:
+            reader.start()
         if wait_ready:
             assert self.asked.wait(20), self.lines
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
+    @staticmethod
+    def _read(pipe, lines):
+        for line in pipe:
+            lines.append(line.rstrip("\n"))
 
     def begin(self, event, seconds=30, trace="Root=1-5759e988-bd862e3fe1be46a994272793"):
         self.count += 1
@@ -120,7 +127,10 @@ class Runtime:
 
     def end(self, identity, patience=60):
         with self.changed:
-            assert self.changed.wait_for(lambda: identity in self.answers or self.process.poll() is not None, patience), self.lines[-20:]
+            end = time.monotonic() + patience
+            while identity not in self.answers and self.process.poll() is None and time.monotonic() < end:
+                self.changed.wait(0.2)
+            assert identity in self.answers, (self.process.poll(), self.lines[-20:], self.errors[-40:])
         return self.answers[identity]
 
     def invoke(self, event, seconds=30, **keys):
@@ -132,17 +142,27 @@ class Runtime:
         return [json.loads(line) for line in list(self.lines)]
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        """Ends the function as a runtime that cannot go on does, so that a sanitizer may have its say."""
         self.events.put(None)
-        self.server.shutdown()
-        self.server.server_close()
-        self.reader.join(5)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            for reader in self.readers:
+                reader.join(5)
+        assert not any("Sanitizer" in line or "runtime error" in line for line in self.errors), self.errors[-60:]
 
 
 class FaultProxy:
     """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
-    its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes}, {"reset": True}."""
+    its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes},
+    {"flip": at} (one bit of the answer), {"reset": True}, {"lost": True} (the request is carried out, its answer is not heard of).
+    of="PutItem": only where X-Amz-Target ends so."""
 
     def __init__(self, endpoint):
         self.rules, self.seen, self.lock = [], [], threading.Lock()
@@ -180,6 +200,12 @@ class FaultProxy:
                 connection.endheaders(body)
                 answer = connection.getresponse()
                 data = answer.read()
+                if fault.get("lost"):
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                if "flip" in fault:
+                    data = data[:fault["flip"]] + bytes([data[fault["flip"]] ^ 1]) + data[fault["flip"] + 1:]
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
                     if name.lower() not in ("connection", "transfer-encoding", "date", "server", "content-length"):
@@ -208,7 +234,8 @@ class FaultProxy:
         with self.lock:
             self.seen.append((method, path, dict(headers)))
             for rule in self.rules:
-                if rule[2] > 0 and re.search(rule[0], method) and re.search(rule[1], path):
+                if (rule[2] > 0 and re.search(rule[0], method) and re.search(rule[1], path) and
+                        headers.get("x-amz-target", "").endswith(rule[3].get("of", ""))):
                     rule[2] -= 1
                     return rule[3]
         return {}

@@ -60,3 +60,29 @@ def own_service():
     service = Service()
     yield service
     service.close()
+
+
+@pytest.fixture(scope="module")
+def moto():
+    from aws import Moto
+    moto = Moto()
+    yield moto
+    moto.close()
+
+
+@pytest.fixture
+def place(moto, request):
+    """Fresh buckets in moto, and a function that works between them."""
+    from place import Place
+    place = Place(moto, **getattr(request, "param", {}))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def tabled(place):
+    """As place, with a DynamoDB table."""
+    from place import add_table
+    add_table(place)
+    yield place
+    place.table_proxy.close()

@@ -8,17 +8,10 @@ import time
 
 import pytest
 
-from aws import Moto, s3_event, s3_events
-from test_lambda import Place
+from aws import s3_event, s3_events
+from place import Place
 
 NONE = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-@pytest.fixture(scope="module")
-def moto():
-    moto = Moto()
-    yield moto
-    moto.close()
 
 
 @pytest.fixture

@@ -1,66 +1,16 @@
 """`pixmill lambda` against moto: what Lambda gives it goes in, what S3 and the log hold afterwards is looked at."""
 import io
 import json
+import os
+import subprocess
 import time
 
-import boto3.dynamodb.types
 import pytest
 from PIL import Image
 
-from aws import FaultProxy, Moto, Runtime, s3_event, s3_events
-
-
-def picture(width=1600, height=1200, format="JPEG", colour=(200, 120, 40)):
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(out, format)
-    return out.getvalue()
-
-
-@pytest.fixture(scope="module")
-def moto():
-    moto = Moto()
-    yield moto
-    moto.close()
-
-
-class Place:
-    """Fresh buckets in moto, and a function that works between them."""
-
-    def __init__(self, moto, **environment):
-        Place.count = getattr(Place, "count", 0) + 1
-        self.moto, self.s3 = moto, moto.client("s3")
-        self.source, self.target = f"source-{Place.count}", f"target-{Place.count}"
-        self.s3.create_bucket(Bucket=self.source)
-        self.s3.create_bucket(Bucket=self.target)
-        self.proxy = FaultProxy(moto.endpoint)
-        self.environment = {"AWS_ENDPOINT_URL": moto.endpoint, "AWS_ENDPOINT_URL_S3": self.proxy.endpoint, "PIXMILL_DESTINATION": self.target, **environment}
-        self.runtime = None
-
-    def start(self, **keys):
-        self.runtime = Runtime(self.environment, **keys)
-        return self.runtime
-
-    def put(self, key, body=None):
-        self.s3.put_object(Bucket=self.source, Key=key, Body=body if body is not None else picture())
-
-    def size(self, key):
-        body = self.s3.get_object(Bucket=self.target, Key=key)["Body"].read()
-        return Image.open(io.BytesIO(body)).size
-
-    def keys(self):
-        return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=self.target).get("Contents", [])]
-
-    def close(self):
-        if self.runtime:
-            self.runtime.close()
-        self.proxy.close()
-
-
-@pytest.fixture
-def place(moto, request):
-    place = Place(moto, **getattr(request, "param", {}))
-    yield place
-    place.close()
+from aws import KEYS, Runtime, s3_event, s3_events
+from conftest import PROGRAM
+from place import picture
 
 
 def test_an_upload_becomes_a_smaller_picture(place):
@@ -222,6 +172,53 @@ def test_a_cut_download_goes_on_where_it_was_cut(place):
     assert ranges and ranges[0].startswith("bytes=") and ranges[0] != "bytes=0-"
 
 
+def test_a_bit_that_changed_on_the_way_is_noticed(place):
+    out = io.BytesIO()
+    Image.effect_noise((1600, 1200), 80).save(out, "PNG", compress_level=0) # without the checksum it might decode
+    place.s3.put_object(Bucket=place.source, Key="noise.png", Body=out.getvalue(), ChecksumAlgorithm="CRC32")
+    place.proxy.play("GET", "noise", 1, flip=500000)
+    runtime = place.start()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "noise.png")))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.network"), error
+    assert place.keys() == []
+    assert any("checksum" in line.get("reason", "") for line in runtime.log())
+    assert runtime.invoke(s3_events(s3_event(place.source, "noise.png")))[0] == "response"
+    assert place.keys() == ["processed-noise.jpg"]
+
+
+@pytest.mark.parametrize("place", [{"PIXMILL_S3_MULTIPART": "1", "PIXMILL_S3_PAYER": "requester"}], indirect=True)
+def test_a_big_output_goes_up_in_parts_and_the_requester_pays(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    kind, answer = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    assert place.size("processed-cat.jpg") == (800, 600)
+    head = place.s3.head_object(Bucket=place.target, Key="processed-cat.jpg")
+    assert head["ETag"].strip('"').endswith("-1") and "pixmill-source" in head["Metadata"] and head["ContentType"] == "image/jpeg"
+    asked = [(method, path) for method, path, _ in place.proxy.seen]
+    assert any("uploadId=" in path and method == "PUT" for method, path in asked) and any("uploads" in path for _, path in asked)
+    assert all(headers.get("x-amz-request-payer") == "requester" for _, _, headers in place.proxy.seen)
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response" # its own ETag is known again
+    assert [method for method, path in asked].count("POST") == [method for method, _, _ in place.proxy.seen].count("POST")
+
+
+def test_a_multipart_upload_that_fails_leaves_no_parts(place):
+    place.environment["PIXMILL_S3_MULTIPART"] = "1"
+    place.put("cat.jpg")
+    place.proxy.play("POST", "uploadId", 1000, status=500)
+    kind, error = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=4)
+    assert kind == "error"
+    assert place.s3.list_multipart_uploads(Bucket=place.target).get("Uploads", []) == [] and place.keys() == []
+
+
+def test_an_output_whose_answer_was_lost_is_known_as_our_own(place):
+    place.put("cat.jpg")
+    place.proxy.play("PUT", "processed", 1, lost=True)
+    kind, answer = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    assert place.size("processed-cat.jpg") == (800, 600)
+
+
 def test_somebody_who_writes_meanwhile_is_judged_again(place):
     place.put("cat.jpg")
     place.proxy.play("PUT", "processed", 1, status=412, body=b"<Error><Code>PreconditionFailed</Code></Error>")
@@ -282,24 +279,6 @@ def test_an_event_of_no_known_shape_is_named(place):
 
 # ---- with a table ----
 
-@pytest.fixture
-def tabled(place):
-    """As place, with a DynamoDB table."""
-    from test_contracts import make_table
-    place.dynamodb, place.table = place.moto.client("dynamodb"), f"images-{place.source}"
-    make_table(place.dynamodb, place.table)
-    place.table_proxy = FaultProxy(place.moto.endpoint)
-    place.environment.update(PIXMILL_TABLE=place.table, AWS_ENDPOINT_URL_DYNAMODB=place.table_proxy.endpoint)
-
-    def record(key):
-        item = place.dynamodb.get_item(TableName=place.table, Key={"ImageId": {"S": f"{place.source}/{key}"}}).get("Item")
-        return item and {name: boto3.dynamodb.types.TypeDeserializer().deserialize(value) for name, value in item.items()}
-
-    place.record = record
-    yield place
-    place.table_proxy.close()
-
-
 def test_the_record_is_an_item(tabled):
     tabled.put("a/cat.jpg")
     runtime = tabled.start()
@@ -355,6 +334,49 @@ def test_a_throttled_table_is_waited_for_and_then_left_to_another_try(tabled):
     assert tabled.record("dog.jpg")["Status"] == "done"
 
 
+@pytest.mark.parametrize("step", ["UpdateItem", "PutItem"])
+def test_a_step_whose_answer_was_lost_is_known_as_our_own(tabled, step):
+    tabled.put("cat.jpg")
+    tabled.table_proxy.play("POST", "", 1, lost=True, of=step)
+    kind, answer = tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    record = tabled.record("cat.jpg")
+    assert (record["Status"], record["Lease"]["Token"], record["Lease"]["Until"]) == ("done", 1, 0)
+    assert [headers["x-amz-target"].rsplit(".")[-1] for _, _, headers in tabled.table_proxy.seen].count(step) == 2
+
+
+def test_two_functions_that_lose_an_answer_still_make_one_result(tabled):
+    tabled.put("cat.jpg")
+    tabled.table_proxy.play("POST", "", 2, lost=True, of="UpdateItem")
+    first, second = tabled.start(), Runtime(tabled.environment)
+    try:
+        event = s3_events(s3_event(tabled.source, "cat.jpg"))
+        started = [(runtime, runtime.begin(event)) for runtime in (first, second)]
+        answers = [runtime.end(identity) for runtime, identity in started]
+        assert sorted(kind for kind, _ in answers) in (["error", "response"], ["response", "response"]), answers
+        assert tabled.record("cat.jpg")["Status"] == "done"
+        assert [method for method, path, _ in tabled.proxy.seen if "processed" in path].count("PUT") == 1
+    finally:
+        second.close()
+
+
+def test_a_lease_that_cannot_be_read_is_told_and_not_taken(tabled):
+    tabled.put("cat.jpg")
+    tabled.dynamodb.put_item(TableName=tabled.table, Item={"ImageId": {"S": f"{tabled.source}/cat.jpg"}, "Status": {"S": "processing"}, "Lease": {
+        "M": {"Owner": {"S": "x"}, "Until": {"S": "tomorrow"}, "Token": {"N": "4"}}}})
+    kind, error = tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
+    assert kind == "error" and "Lease" in error["errorMessage"], error
+    assert tabled.keys() == []
+
+
+def test_a_claim_that_nobody_finishes_expires(tabled):
+    tabled.environment["PIXMILL_RECORD_DAYS"] = "7"
+    tabled.put("cat.jpg")
+    tabled.proxy.play("GET", "", 1000, status=503, body=b"<Error><Code>SlowDown</Code></Error>")
+    assert tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")), seconds=4)[0] == "error"
+    assert int(tabled.record("cat.jpg")["ExpiresAt"]) > time.time() + 6 * 86400
+
+
 def test_what_somebody_else_works_on_is_tried_again_later(tabled):
     tabled.put("cat.jpg")
     tabled.dynamodb.put_item(TableName=tabled.table, Item={"ImageId": {"S": f"{tabled.source}/cat.jpg"}, "Status": {"S": "processing"}, "Lease": {
@@ -373,3 +395,43 @@ def test_what_is_handed_over_waits_in_the_record(tabled):
     tabled.put("cat.jpg")
     assert tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))[0] == "response"
     assert tabled.record("cat.jpg")["Status"] == "queued"
+
+
+def test_records_are_listed_from_dynamodb(tabled):
+    for key, body in (("a/cat.jpg", picture()), ("a/bad.jpg", picture()[:3000]), ("b/dog.jpg", picture())):
+        tabled.put(key, body)
+    runtime = tabled.start()
+    runtime.invoke(s3_events(*(s3_event(tabled.source, key) for key in ("a/cat.jpg", "a/bad.jpg", "b/dog.jpg"))))
+    environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": tabled.table_proxy.endpoint}
+
+    def records(*arguments):
+        done = subprocess.run([PROGRAM, "records", "--json", "--table", tabled.table, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return sorted(json.loads(line)["ImageId"].split("/", 1)[1] for line in done.stdout.splitlines())
+
+    def targets():
+        return [headers["x-amz-target"].rsplit(".")[-1] for _, _, headers in tabled.table_proxy.seen]
+
+    assert records() == ["a/bad.jpg", "a/cat.jpg", "b/dog.jpg"]
+    assert records("--key", f"{tabled.source}/a/*") == ["a/bad.jpg", "a/cat.jpg"]
+    assert len(records("--limit", "1")) == 1
+    tabled.table_proxy.seen.clear()
+    assert records("--key", f"{tabled.source}/a/cat.jpg") == ["a/cat.jpg"] and targets() == ["GetItem"]
+    assert records("--status", "failed", "--code", "truncated-image") == ["a/bad.jpg"] and targets()[-1] == "Query"
+    assert records("--status", "failed", "--code", "corrupt-image") == []
+    assert records("--status", "failed") == ["a/bad.jpg"]
+    done = subprocess.run([PROGRAM, "records", "--table", tabled.table, "--follow"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "--follow" in done.stderr
+    done = subprocess.run([PROGRAM, "records", "--table", "nowhere"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "nowhere" in done.stderr
+
+
+def test_a_table_without_the_index_is_read_whole(tabled):
+    tabled.dynamodb.create_table(TableName=f"{tabled.table}-bare", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "ImageId", "KeyType": "HASH"}],
+                                 AttributeDefinitions=[{"AttributeName": "ImageId", "AttributeType": "S"}])
+    tabled.environment["PIXMILL_TABLE"] = f"{tabled.table}-bare"
+    tabled.put("bad.jpg", picture()[:3000])
+    tabled.start().invoke(s3_events(s3_event(tabled.source, "bad.jpg")))
+    done = subprocess.run([PROGRAM, "records", "--json", "--status", "failed", "--code", "truncated-image", "--table", f"{tabled.table}-bare"],
+                          env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": tabled.moto.endpoint}, capture_output=True, text=True, timeout=60)
+    assert [json.loads(line)["Filename"] for line in done.stdout.splitlines()] == ["bad.jpg"], done.stderr

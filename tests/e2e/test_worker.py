@@ -7,17 +7,9 @@ import time
 
 import pytest
 
-from aws import KEYS, Moto, s3_event, s3_events
+from aws import KEYS, FaultProxy, s3_event, s3_events
 from conftest import PROGRAM
-from test_contracts import make_table
-from test_lambda import Place, picture
-
-
-@pytest.fixture(scope="module")
-def moto():
-    moto = Moto()
-    yield moto
-    moto.close()
+from place import Place, add_table, make_table, picture
 
 
 class Worker(Place):
@@ -114,6 +106,63 @@ def test_a_long_job_keeps_its_message(worker):
     worker.run()
     worker.wait(lambda: worker.left(worker.queue) == 0)
     assert [method for method, path, _ in worker.proxy.seen if "cat" in path].count("GET") == 1
+
+
+@pytest.mark.parametrize("step", ["ReceiveMessage", "DeleteMessage", "UpdateItem", "PutItem"])
+def test_a_lost_answer_loses_no_message(worker, step):
+    add_table(worker)
+    proxy = FaultProxy(worker.moto.endpoint)
+    worker.environment.update(PIXMILL_VISIBILITY="2", AWS_ENDPOINT_URL_SQS=proxy.endpoint)
+    (worker.table_proxy if step.endswith("Item") else proxy).play("POST", "", 1, lost=True, of=step)
+    worker.put("cat.jpg")
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.stop() == 0
+    assert worker.record("cat.jpg")["Status"] == "done" and worker.keys() == ["processed-cat.jpg"]
+    assert [method for method, path, _ in worker.proxy.seen if "processed" in path].count("PUT") == 1
+    worker.table_proxy.close()
+    proxy.close()
+
+
+def test_a_dead_letter_whose_answer_was_lost_is_there(worker):
+    proxy = FaultProxy(worker.moto.endpoint)
+    worker.environment.update(PIXMILL_DEAD_LETTERS=worker.dead, AWS_ENDPOINT_URL_SQS=proxy.endpoint)
+    proxy.play("POST", "", 1, lost=True, of="SendMessage")
+    worker.put("bad.jpg", picture()[:3000])
+    worker.send("bad.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.stop() == 0
+    assert worker.left(worker.dead) >= 1 # at least once, as SQS has it
+    proxy.close()
+
+
+def test_dead_letters_of_sqs_are_replayed(worker):
+    worker.environment["PIXMILL_DEAD_LETTERS"] = worker.dead
+    for key in ("a/1.jpg", "a/2.jpg", "b/1.jpg"):
+        worker.put(key, picture()[:3000])
+        worker.send(key)
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.stop() == 0
+    environment = {**os.environ, **KEYS, "AWS_ENDPOINT_URL": worker.moto.endpoint}
+
+    def replay(*arguments):
+        return subprocess.run([PROGRAM, "replay", "--json", *arguments], env=environment, capture_output=True, text=True, timeout=60)
+
+    where = ("--dead-letters", worker.dead, "--queue", worker.queue)
+    assert json.loads(replay("--code", "out-of-time", *where).stdout) == {"replayed": 0}
+    assert json.loads(replay("--key", f"{worker.source}/a/*", *where).stdout) == {"replayed": 2} # the others were given back
+    assert worker.left(worker.queue) == 2 and worker.left(worker.dead) == 1
+    for key in ("a/1.jpg", "a/2.jpg"):
+        worker.put(key)
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.keys() == ["a/processed-1.jpg", "a/processed-2.jpg"]
+    assert json.loads(replay("--all", *where).stdout) == {"replayed": 1}
+    refused = replay("--all", "--dead-letters", worker.dead)
+    assert refused.returncode != 0 and "--queue" in refused.stderr
 
 
 def test_a_killed_worker_loses_nothing(worker):

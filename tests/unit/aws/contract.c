@@ -1,5 +1,5 @@
 /* The ports' contracts, kept by those on AWS. Not a test of its own: tests/e2e/test_contracts.py gives it something that
- * speaks S3 and DynamoDB, with empty buckets and tables (PIXMILL_TEST_…, numbered from 0, one for each test). */
+ * speaks S3, DynamoDB and SQS, with empty buckets, tables and queues (numbered from 0, one for each test). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +12,12 @@
 struct aws_place {
     px_place place;
     px_aws_ports *ports;
-    char source[64], target[64], table[64];
+    char source[64], target[64], table[64], queue[160], dead_letters[160];
 };
 
 static px_aws *aws;
 static int number;
+static bool with_queue;
 
 /* As a client would: the test gives us one. */
 static void place_put(px_place *place, const char *bucket, const char *key, const char *text)
@@ -43,9 +44,15 @@ static px_place *place_open(void)
     snprintf(made->source, sizeof made->source, "contract-source-%d", number);
     snprintf(made->target, sizeof made->target, "contract-target-%d", number);
     snprintf(made->table, sizeof made->table, "contract-table-%d", number++);
-    px_aws_options options = { .table = made->table };
+    const char *endpoint = with_queue ? getenv("AWS_ENDPOINT_URL") : NULL;
+    if (endpoint) {
+        snprintf(made->queue, sizeof made->queue, "%s/123456789012/%s-queue", endpoint, made->source);
+        snprintf(made->dead_letters, sizeof made->dead_letters, "%s/123456789012/%s-dead", endpoint, made->source);
+    }
+    px_aws_options options = { .table = made->table, .queue = made->queue, .dead_letters = made->dead_letters };
     assert_ok(px_aws_ports_create(aws, &options, &made->ports, &err));
-    made->place = (px_place){ .store = px_aws_store(made->ports), .table = px_aws_table(made->ports), .source = made->source, .target = made->target,
+    made->place = (px_place){ .store = px_aws_store(made->ports), .table = px_aws_table(made->ports),
+                              .queue = px_aws_queue(made->ports), .source = made->source, .target = made->target,
                               .put = place_put, .remove = place_remove };
     return &made->place;
 }
@@ -65,7 +72,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
-    int failed = strcmp(which, "store") == 0 ? px_store_contract(&factory) : px_table_contract(&factory);
+    with_queue = strcmp(which, "queue") == 0;
+    int failed = with_queue ? px_queue_contract(&factory) : strcmp(which, "store") == 0 ? px_store_contract(&factory) : px_table_contract(&factory);
     px_aws_close(aws);
     return failed;
 }

@@ -19,7 +19,7 @@ static px_event event_of(px_event_shape shape)
         snprintf(ids[i], sizeof ids[i], "m%d", i);
         jobs[i] = (px_job){ .bucket = "b", .key = "k", .item = i };
         items[i] = (px_event_item){ ids[i], 1, "", "" };
-        results[i] = (px_job_result){ PX_ACKNOWLEDGE, PX_OK, "", "b/k" };
+        results[i] = (px_job_result){ PX_ACKNOWLEDGE, PX_OK, "", "b/k", true };
     }
     return (px_event){ .shape = shape, .jobs = jobs, .job_count = JOBS, .items = items, .item_count = JOBS, .invocation_id = "i", .schema = "1.0" };
 }
@@ -55,8 +55,8 @@ static void tasks_are_answered_one_by_one(void **state)
     (void)state;
     px_event event = event_of(PX_EVENT_BATCH);
     event.job_count = event.item_count = 3;
-    results[1] = (px_job_result){ PX_RETRY, PX_THROTTLED, "slow", "" };
-    results[2] = (px_job_result){ PX_DEAD, PX_CORRUPT_IMAGE, "bad", "" };
+    results[1] = (px_job_result){ PX_RETRY, PX_THROTTLED, "slow", "", false };
+    results[2] = (px_job_result){ PX_DEAD, PX_CORRUPT_IMAGE, "bad", "", true };
     assert_answers(&event, "{\"invocationSchemaVersion\":\"1.0\",\"treatMissingKeysAs\":\"PermanentFailure\",\"invocationId\":\"i\",\"results\":["
                            "{\"taskId\":\"m0\",\"resultCode\":\"Succeeded\",\"resultString\":\"done\"},"
                            "{\"taskId\":\"m1\",\"resultCode\":\"TemporaryFailure\",\"resultString\":\"throttled: slow\"},"
@@ -70,7 +70,7 @@ static void a_request_gets_the_status_of_its_failure(void **state)
     event.job_count = 1;
     assert_answers(&event, "{\"statusCode\":200,\"headers\":{\"content-type\":\"application/json\"},\"isBase64Encoded\":false,"
                            "\"body\":\"{\\\"jobs\\\":1,\\\"done\\\":1,\\\"failed\\\":[]}\"}");
-    results[0] = (px_job_result){ PX_DEAD, PX_NO_SUCH_KEY, "gone", "b/k" };
+    results[0] = (px_job_result){ PX_DEAD, PX_NO_SUCH_KEY, "gone", "b/k", true };
     char *answer = px_lambda_answer(&event, results);
     assert_non_null(strstr(answer, "\"statusCode\":404"));
     assert_non_null(strstr(answer, "no-such-key"));

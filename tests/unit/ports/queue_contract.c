@@ -11,7 +11,7 @@ static bool take(int wait_ms, px_delivery *ret)
 static px_status settle(const px_delivery *delivery, px_verdict verdict, int64_t delay_ms)
 {
     px_settlement settlement = { .delivery = delivery, .verdict = verdict, .delay_ms = delay_ms, .status = PX_CORRUPT_IMAGE,
-                                 .message = "why", .image_id = "" };
+                                 .message = "why", .image_id = image_of("in/a") };
     return place->queue->settle(place->queue, &settlement, NULL);
 }
 
