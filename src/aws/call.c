@@ -29,11 +29,6 @@ int px_aws_backoff_ms(int attempt)
 
 /* ---- one signed request ---- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const px_sigv4_header *)a)->name, ((const px_sigv4_header *)b)->name);
-}
-
 /* "20130524T000000Z" of AWS's time. */
 static void format_date(px_aws *aws, char date[17])
 {
@@ -106,8 +101,8 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
                          px_http_request *ret, px_error *err)
 {
     const char *url = NULL, *path = "", *host = "", *payload = request->payload_hash;
-    char hash[65], signature[65];
-    char *date = px_new(arena, char, 17);
+    char hash[65];
+    px_sigv4_scope scope = { .region = region, .service = request->service };
     px_sigv4_header headers[PX_AWS_HEADERS_MAX];
     px_http_header *out = px_new(arena, px_http_header, PX_AWS_HEADERS_MAX);
     int count = 0;
@@ -116,9 +111,10 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
         PX_TRY(hash_payload(request, hash, err));
         payload = px_arena_copy_text(arena, hash);
     }
+    format_date(aws, scope.date);
+    const char *date = px_arena_copy_text(arena, scope.date);
     if (!date || !out || !payload)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
-    format_date(aws, date);
     headers[count++] = (px_sigv4_header){ "host", host };
     headers[count++] = (px_sigv4_header){ "x-amz-date", date };
     headers[count++] = (px_sigv4_header){ "x-amz-content-sha256", payload };
@@ -126,30 +122,22 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
         headers[count++] = (px_sigv4_header){ "x-amz-security-token", signer->token };
     if (request->requester_pays)
         headers[count++] = (px_sigv4_header){ "x-amz-request-payer", "requester" };
-    for (int i = 0; i < request->header_count && count < PX_AWS_HEADERS_MAX - 1; i++)
+    if (count + request->header_count + 1 > PX_AWS_HEADERS_MAX)
+        return px_fail(err, PX_BAD_REQUEST, "%s of %.120s has more than %d headers", request->action, request->target, PX_AWS_HEADERS_MAX);
+    for (int i = 0; i < request->header_count; i++)
         if (*request->headers[i].value)
             headers[count++] = (px_sigv4_header){ request->headers[i].name, request->headers[i].value };
-    qsort(headers, (size_t)count, sizeof *headers, by_name);
 
     px_sigv4_request to_sign = { .method = request->method, .path = *path ? path : "/", .queries = request->queries, .query_count = request->query_count,
                                  .headers = headers, .header_count = count, .payload = payload };
-    px_sigv4_scope scope = { .region = region, .service = request->service };
-    memcpy(scope.date, date, 17);
-    uint8_t key[32];
-    px_sigv4_key(signer->secret, &scope, key);
-    if (!px_sigv4_sign(&to_sign, &scope, key, signature))
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory to sign a request");
+    px_sigv4_credentials credentials = { signer->access_key_id, signer->secret, signer->token };
     PX_AUTO(px_buffer_done) px_buffer authorization = { 0 };
-    px_buffer_format(&authorization, "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=", signer->access_key_id, date,
-                     region, request->service);
-    for (int i = 0; i < count; i++) {
-        px_buffer_format(&authorization, "%s%s", i ? ";" : "", headers[i].name);
-        out[i] = (px_http_header){ headers[i].name, headers[i].value };
-    }
-    px_buffer_format(&authorization, ", Signature=%s", signature);
-    char *value = px_buffer_failed(&authorization) ? NULL : px_arena_copy(arena, px_buffer_bytes(&authorization));
+    PX_TRY(px_sigv4_authorize(&to_sign, &scope, &credentials, &authorization, err));
+    char *value = px_arena_copy(arena, px_buffer_bytes(&authorization));
     if (!value)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a signature");
+    for (int i = 0; i < count; i++)
+        out[i] = (px_http_header){ headers[i].name, headers[i].value };
     out[count++] = (px_http_header){ "authorization", value };
     *ret = (px_http_request){ .method = request->method, .url = url, .headers = out, .header_count = count, .body = request->body,
                               .has_fd = request->has_fd, .fd = request->fd, .body_offset = request->body_offset,

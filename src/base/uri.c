@@ -52,12 +52,12 @@ int px_query_parse(px_arena *arena, const char *text, px_query *queries, int cap
         size_t length = strcspn(at, "&"), name = strcspn(at, "=&");
         if (length > 0) {
             if (count == capacity)
-                return -1;
+                return PX_QUERIES_TOO_MANY;
             size_t value = name < length ? name + 1 : length;
             queries[count].name = px_uri_decode(arena, (px_bytes){ (const uint8_t *)at, name }, true);
             queries[count].value = px_uri_decode(arena, (px_bytes){ (const uint8_t *)at + value, length - value }, true);
             if (!queries[count].name || !queries[count].value)
-                return -1;
+                return PX_QUERIES_MALFORMED;
             count++;
         }
         at += length;

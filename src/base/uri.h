@@ -15,7 +15,9 @@ typedef struct px_query {
     const char *name, *value; /* decoded; value "" without '=' */
 } px_query;
 
-/* Splits "a=1&b" into `capacity` entries at most. Returns how many, -1 if it is malformed or too long. */
+enum { PX_QUERIES_MALFORMED = -1, PX_QUERIES_TOO_MANY = -2 };
+
+/* Splits "a=1&b" into `capacity` entries at most. Returns how many, or one of the two above: never only some of them. */
 int px_query_parse(px_arena *arena, const char *text, px_query *queries, int capacity);
 
 /* The value of a name; NULL if it is not there. */

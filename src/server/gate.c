@@ -176,7 +176,7 @@ static bool is_repeated(px_request *request, const char *name)
 
 static bool judge_signature(px_request *request, struct claim *claim, const char *secret)
 {
-    px_sigv4_header headers[64];
+    px_sigv4_header headers[PX_SIGV4_HEADERS_MAX];
     int count = 0;
     if (!is_listed(claim->signed_headers, "host"))
         return refuse(request, 403, "AccessDenied", "The host header must be signed");
@@ -187,16 +187,20 @@ static bool judge_signature(px_request *request, struct claim *claim, const char
     char *list = px_arena_copy_text(&request->arena, claim->signed_headers);
     for (char *save = NULL, *name = list ? strtok_r(list, ";", &save) : NULL; name; name = strtok_r(NULL, ";", &save)) {
         const char *value = px_request_header(request, name);
-        if (count == 64 || !value || is_repeated(request, name))
+        if (count == PX_SIGV4_HEADERS_MAX || !value || is_repeated(request, name))
             return refuse(request, 403, "AccessDenied", "A signed header is missing from the request, or came twice");
         headers[count++] = (px_sigv4_header){ name, value };
     }
     px_sigv4_request signed_request = { request->method, request->path, request->queries, request->query_count, headers, count,
                                         claim->payload };
     char expected[65];
+    px_error err = { "" };
     px_sigv4_key(secret, &claim->scope, request->chunked.key);
-    if (!px_sigv4_sign(&signed_request, &claim->scope, request->chunked.key, expected))
-        return refuse(request, 500, "InternalError", "No memory to check the signature");
+    px_status status = px_sigv4_sign(&signed_request, &claim->scope, request->chunked.key, expected, &err);
+    if (status != PX_OK) {
+        px_answer_status(request, status, &err);
+        return false;
+    }
     if (!px_equal_secret(px_bytes_of(expected), px_bytes_of(claim->signature)))
         return refuse(request, 403, "SignatureDoesNotMatch",
                       "The request signature we calculated does not match the signature you provided. Check your key and signing method.");

@@ -67,11 +67,13 @@ static bool read_target(px_request *request)
     char *mark = strchr(request->raw, '?');
     size_t length = mark ? (size_t)(mark - request->raw) : strlen(request->raw);
     request->path = px_uri_decode(&request->arena, (px_bytes){ (const uint8_t *)request->raw, length }, false);
-    request->query_count = px_query_parse(&request->arena, mark ? mark + 1 : "", request->queries, PX_QUERIES_MAX);
+    request->query_count = px_query_parse(&request->arena, mark ? mark + 1 : "", request->queries, PX_SIGV4_QUERIES_MAX);
     if (!request->path || request->path[0] != '/' || request->query_count < 0) {
+        bool too_many = request->query_count == PX_QUERIES_TOO_MANY;
         request->query_count = 0;
         request->path = "/";
-        px_answer_error(request, 400, "InvalidURI", "The request's address cannot be read");
+        const char *many = px_arena_format(&request->arena, "The request's address has more than %d queries", PX_SIGV4_QUERIES_MAX);
+        px_answer_error(request, 400, "InvalidURI", too_many && many ? many : "The request's address cannot be read");
         return false;
     }
     size_t bucket = strcspn(request->path + 1, "/");

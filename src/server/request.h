@@ -14,7 +14,7 @@
 #include "server/server.h"
 #include "base/xml.h"
 
-enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_QUERIES_MAX = 64, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
+enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
 
 struct px_server {
     struct MHD_Daemon *daemon;
@@ -40,7 +40,7 @@ typedef struct px_request {
     char *raw;                      /* owned: the request line's target, as it came */
     const char *method, *path;      /* path decoded */
     const char *bucket, *key;       /* of the path; "" if absent */
-    px_query queries[PX_QUERIES_MAX];
+    px_query queries[PX_SIGV4_QUERIES_MAX]; /* all of them: each is signed */
     int query_count;
     char id[17];                    /* x-amz-request-id */
     bool last;                      /* the connection ends with this answer */

@@ -26,7 +26,7 @@ static bool sign(px_arena *arena, const char *path, const px_query *queries, int
     px_sigv4_request request = { "GET", path, queries, query_count, headers, header_count, "UNSIGNED-PAYLOAD" };
     uint8_t key[32];
     px_sigv4_key("secret", &scope, key);
-    return px_sigv4_sign(&request, &scope, key, signature);
+    return px_sigv4_sign(&request, &scope, key, signature, NULL) == PX_OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)

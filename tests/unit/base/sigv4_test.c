@@ -24,7 +24,8 @@ static int prepare(void **state)
 static void expect(const px_sigv4_request *request, const char *expected)
 {
     char signature[65];
-    assert_true(px_sigv4_sign(request, &scope, key, signature));
+    px_error err = { "" };
+    assert_ok(px_sigv4_sign(request, &scope, key, signature, &err));
     assert_string_equal(signature, expected);
 }
 
@@ -135,20 +136,87 @@ static void values_are_trimmed_and_folded(void **state)
     (void)state;
     static const px_sigv4_header wild = { "x-amz-meta-a", "  one \t  two  " }, tame = { "x-amz-meta-a", "one two" };
     char first[65], second[65];
-    assert_true(px_sigv4_sign(&(px_sigv4_request){ "GET", "/", NULL, 0, &wild, 1, NOTHING }, &scope, key, first));
-    assert_true(px_sigv4_sign(&(px_sigv4_request){ "GET", "/", NULL, 0, &tame, 1, NOTHING }, &scope, key, second));
+    px_error err = { "" };
+    assert_ok(px_sigv4_sign(&(px_sigv4_request){ "GET", "/", NULL, 0, &wild, 1, NOTHING }, &scope, key, first, &err));
+    assert_ok(px_sigv4_sign(&(px_sigv4_request){ "GET", "/", NULL, 0, &tame, 1, NOTHING }, &scope, key, second, &err));
     assert_string_equal(first, second);
 }
 
-static void paths_are_not_normalised(void **state)
+static void paths_of_S3_are_not_normalised(void **state)
 {
     (void)state;
     static const char *const paths[] = { "/b/a//b", "/b/a/b", "/b/../a/b", "/b/./a/b", "/b/a/b/" };
     char signatures[5][65];
+    px_error err = { "" };
     for (int i = 0; i < 5; i++) {
-        assert_true(px_sigv4_sign(&(px_sigv4_request){ "GET", paths[i], NULL, 0, NULL, 0, NOTHING }, &scope, key, signatures[i]));
+        assert_ok(px_sigv4_sign(&(px_sigv4_request){ "GET", paths[i], NULL, 0, NULL, 0, NOTHING }, &scope, key, signatures[i], &err));
         for (int k = 0; k < i; k++)
             assert_string_not_equal(signatures[i], signatures[k]);
+    }
+}
+
+/* The examples again, from the other end. */
+static const px_sigv4_credentials credentials = { "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "" };
+
+static void a_request_gets_its_whole_header_whatever_the_order_of_its_headers(void **state)
+{
+    (void)state;
+    static const px_sigv4_header headers[] = { DATE, { "range", "bytes=0-9" }, HOST, EMPTY };
+    PX_AUTO(px_buffer_done) px_buffer text = { 0 };
+    px_error err = { "" };
+    assert_ok(px_sigv4_authorize(&(px_sigv4_request){ "GET", "/test.txt", NULL, 0, headers, 4, NOTHING }, &scope, &credentials, &text, &err));
+    assert_string_equal(text.data, "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+                                   "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
+                                   "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+}
+
+static void an_address_gets_its_whole_query(void **state)
+{
+    (void)state;
+    static const px_sigv4_header headers[] = { HOST };
+    PX_AUTO(px_buffer_done) px_buffer text = { 0 };
+    px_error err = { "" };
+    px_sigv4_request request = { "GET", "/test.txt", NULL, 0, headers, 1, "UNSIGNED-PAYLOAD" };
+    assert_ok(px_sigv4_presign(&request, &scope, &credentials, 86400, &text, &err));
+    assert_string_equal(text.data, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+                                   "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+                                   "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+}
+
+static void more_queries_than_the_limit_are_neither_signed_nor_checked(void **state)
+{
+    (void)state;
+    static px_query queries[PX_SIGV4_QUERIES_MAX + 1];
+    static const px_sigv4_header headers[] = { HOST };
+    PX_AUTO(px_buffer_done) px_buffer text = { 0 };
+    char signature[65] = "none";
+    px_error err = { "" };
+    for (int i = 0; i <= PX_SIGV4_QUERIES_MAX; i++)
+        queries[i] = (px_query){ "a", "" };
+    px_sigv4_request request = { "GET", "/", queries, PX_SIGV4_QUERIES_MAX + 1, headers, 1, NOTHING };
+    assert_status(px_sigv4_sign(&request, &scope, key, signature, &err), PX_BAD_REQUEST);
+    assert_status(px_sigv4_authorize(&request, &scope, &credentials, &text, &err), PX_BAD_REQUEST);
+    assert_status(px_sigv4_presign(&request, &scope, &credentials, 60, &text, &err), PX_BAD_REQUEST);
+    assert_string_equal(signature, "none");
+    assert_int_equal(text.count, 0);
+    request.query_count--;
+    assert_ok(px_sigv4_sign(&request, &scope, key, signature, &err));
+    assert_status(px_sigv4_presign(&request, &scope, &credentials, 60, &text, &err), PX_BAD_REQUEST);
+    request.query_count -= 6; /* the algorithm, the credential, the date, the time, the headers, the signature */
+    assert_ok(px_sigv4_presign(&request, &scope, &credentials, 60, &text, &err));
+}
+
+static void other_services_paths_are_normalised(void **state)
+{
+    (void)state;
+    static const char *const same[][2] = { { "/a//b/./c/../d/", "/a/b/d/" }, { "/..", "/" }, { "", "/" }, { "/a/../..", "/" }, { "/./.x", "/.x" } };
+    const px_sigv4_scope sqs = { "20130524T000000Z", "us-east-1", "sqs" };
+    char first[65], second[65];
+    px_error err = { "" };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_ok(px_sigv4_sign(&(px_sigv4_request){ "GET", same[i][0], NULL, 0, NULL, 0, NOTHING }, &sqs, key, first, &err));
+        assert_ok(px_sigv4_sign(&(px_sigv4_request){ "GET", same[i][1], NULL, 0, NULL, 0, NOTHING }, &sqs, key, second, &err));
+        assert_string_equal(first, second);
     }
 }
 
@@ -162,7 +230,11 @@ int main(void)
         cmocka_unit_test(the_example_in_chunks_gets_its_signatures),
         cmocka_unit_test(the_example_with_a_trailer_gets_its_signatures),
         cmocka_unit_test(values_are_trimmed_and_folded),
-        cmocka_unit_test(paths_are_not_normalised),
+        cmocka_unit_test(paths_of_S3_are_not_normalised),
+        cmocka_unit_test(other_services_paths_are_normalised),
+        cmocka_unit_test(a_request_gets_its_whole_header_whatever_the_order_of_its_headers),
+        cmocka_unit_test(an_address_gets_its_whole_query),
+        cmocka_unit_test(more_queries_than_the_limit_are_neither_signed_nor_checked),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

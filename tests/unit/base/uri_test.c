@@ -68,9 +68,9 @@ static void a_query_that_is_broken_or_too_long_is_refused(void **state)
 {
     (void)state;
     px_query found[2];
-    assert_int_equal(px_query_parse(&arena, "a=%", found, 2), -1);
-    assert_int_equal(px_query_parse(&arena, "%zz=1", found, 2), -1);
-    assert_int_equal(px_query_parse(&arena, "a&b&c", found, 2), -1);
+    assert_int_equal(px_query_parse(&arena, "a=%", found, 2), PX_QUERIES_MALFORMED);
+    assert_int_equal(px_query_parse(&arena, "%zz=1", found, 2), PX_QUERIES_MALFORMED);
+    assert_int_equal(px_query_parse(&arena, "a&b&c", found, 2), PX_QUERIES_TOO_MANY);
 }
 
 int main(void)
