@@ -68,7 +68,7 @@ static px_status hash_payload(const px_aws_request *request, char hex[65], px_er
     return PX_OK;
 }
 
-/* The address as it goes out, and its path and host as they are signed. */
+/* The address as it goes out, and its path and host as they are signed: an endpoint may have a path of its own. */
 static px_status format_url(const px_aws_request *request, const char *region, px_arena *arena, const char **ret_url,
                             const char **ret_path, const char **ret_host, px_error *err)
 {
@@ -80,10 +80,14 @@ static px_status format_url(const px_aws_request *request, const char *region, p
     if (!host)
         return px_fail(err, PX_BAD_CONFIG, "'%.100s' is not an address", base);
     host += 3;
-    if (path_style)
-        path = px_arena_format(arena, "/%s%s", request->bucket, path);
+    size_t host_bytes = strcspn(host, "/");
+    char *before = px_uri_decode(arena, px_bytes_of(host + host_bytes), false);
+    if (!before)
+        return px_fail(err, PX_BAD_CONFIG, "'%.100s' is not an address", base);
+    if (path) /* NULL: no memory for it; never the address of the whole bucket instead */
+        path = path_style ? px_arena_format(arena, "%s/%s%s", before, request->bucket, path) : px_arena_format(arena, "%s%s", before, path);
     PX_AUTO(px_buffer_done) px_buffer url = { 0 };
-    px_buffer_text(&url, base);
+    px_buffer_push(&url, base, (size_t)(host - base) + host_bytes);
     px_uri_encode(&url, path ? path : "", true);
     for (int i = 0; i < request->query_count; i++) {
         px_buffer_text(&url, i ? "&" : "?");
@@ -92,8 +96,8 @@ static px_status format_url(const px_aws_request *request, const char *region, p
         px_uri_encode(&url, request->queries[i].value, false);
     }
     *ret_url = px_buffer_failed(&url) || !path ? NULL : px_arena_copy(arena, px_buffer_bytes(&url));
-    *ret_host = px_arena_copy(arena, (px_bytes){ (const uint8_t *)host, strcspn(host, "/") });
-    *ret_path = path;
+    *ret_host = px_arena_copy(arena, (px_bytes){ (const uint8_t *)host, host_bytes });
+    *ret_path = path && *path ? path : "/";
     return *ret_url && *ret_host ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no memory for an address");
 }
 
@@ -128,7 +132,7 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
         if (*request->headers[i].value)
             headers[count++] = (px_sigv4_header){ request->headers[i].name, request->headers[i].value };
 
-    px_sigv4_request to_sign = { .method = request->method, .path = *path ? path : "/", .queries = request->queries, .query_count = request->query_count,
+    px_sigv4_request to_sign = { .method = request->method, .path = path, .queries = request->queries, .query_count = request->query_count,
                                  .headers = headers, .header_count = count, .payload = payload };
     px_sigv4_credentials credentials = { signer->access_key_id, signer->secret, signer->token };
     PX_AUTO(px_buffer_done) px_buffer authorization = { 0 };

@@ -254,3 +254,10 @@ def test_each_request_of_a_function_is_signed_as_botocore_would(watched, monkeyp
     targets = {value for _, _, headers in others for name, value in headers.items() if name.lower() == "x-amz-target"}
     assert {re.match(r"[A-Za-z]+", target).group() for target in targets} == {"DynamoDB", "AmazonSQS"}
     assert_signed(seen + others, monkeypatch)
+
+
+def test_an_endpoint_s_own_path_is_signed_too(place, monkeypatch):
+    place.environment["AWS_ENDPOINT_URL_S3"] += "/gate%20way/s3"
+    place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert place.proxy.seen and all(re.match("/gate%20way/s3/(source|target)-", target) for _, target, _ in place.proxy.seen)
+    assert_signed(place.proxy.seen, monkeypatch)
