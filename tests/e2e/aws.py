@@ -3,6 +3,7 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import queue
 import re
 import socket
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import boto3
+import pytest
 from botocore.config import Config
 from conftest import PROGRAM
 
@@ -49,6 +52,45 @@ class Moto:
     def close(self):
         self.process.terminate()
         self.process.wait(timeout=20)
+
+
+class Java:
+    """A stand-in that ./test has put into .venv/java; ready when it answers at all."""
+
+    def __init__(self, arguments):
+        folder = pathlib.Path(__file__).resolve().parents[2] / ".venv/java"
+        if not folder.exists():
+            pytest.skip("./test e2e installs it")
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={folder}",
+                                         *(argument.format(folder=folder, port=port, other=free_port()) for argument in arguments)],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(self.endpoint, timeout=1)
+                return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                assert self.process.poll() is None, "java ended"
+                time.sleep(0.1)
+        raise AssertionError("java does not answer")
+
+    client = Moto.client
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+def dynamodb_local():
+    return Java(["-cp", "{folder}/*", "software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry",
+                 "-port", "{port}"])
+
+
+def s3mock():
+    return Java(["-jar", "{folder}/s3mock-4.11.0-exec.jar", "--server.port={other}", "--com.adobe.testing.s3mock.httpPort={port}"])
 
 
 class Runtime:

@@ -79,10 +79,18 @@ def place(moto, request):
     place.close()
 
 
-@pytest.fixture
-def tabled(place):
+@pytest.fixture(scope="module")
+def dynamodb_local():
+    from aws import dynamodb_local
+    service = dynamodb_local()
+    yield service
+    service.close()
+
+
+@pytest.fixture(params=["moto", "dynamodb_local"])
+def tabled(place, request):
     """As place, with a DynamoDB table."""
     from place import add_table
-    add_table(place)
+    add_table(place, request.getfixturevalue(request.param))
     yield place
     place.table_proxy.close()

@@ -55,10 +55,10 @@ def make_table(client, name):
                                                                {"AttributeName": "ProcessedAt", "KeyType": "RANGE"}]}])
 
 
-def add_table(place):
-    place.dynamodb, place.table = place.moto.client("dynamodb"), f"images-{place.source}"
+def add_table(place, service):
+    place.dynamodb, place.table = service.client("dynamodb"), f"images-{place.source}"
     make_table(place.dynamodb, place.table)
-    place.table_proxy = FaultProxy(place.moto.endpoint)
+    place.table_proxy = FaultProxy(service.endpoint)
     place.environment.update(PIXMILL_TABLE=place.table, AWS_ENDPOINT_URL_DYNAMODB=place.table_proxy.endpoint)
 
     def record(key):

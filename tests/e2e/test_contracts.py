@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from aws import KEYS, Moto
+from aws import KEYS, Moto, s3mock
 from conftest import PROGRAM
 from place import make_table
 
@@ -64,10 +64,27 @@ def test_pixmill_s_own_s3_keeps_it_too(tmp_path, own_service):
         moto.close()
 
 
+def test_an_s3_of_another_make_keeps_it_too(tmp_path):
+    moto, other = Moto(), s3mock()
+    try:
+        run("store", tmp_path, other.client("s3"), moto.client("dynamodb"), moto.endpoint, other.endpoint, KEYS)
+    finally:
+        other.close()
+        moto.close()
+
+
 def test_dynamodb_keeps_the_table_s_contract(tmp_path):
     moto = Moto()
     try:
         run("table", tmp_path, moto.client("s3"), moto.client("dynamodb"), moto.endpoint, moto.endpoint, KEYS)
+    finally:
+        moto.close()
+
+
+def test_dynamodb_local_keeps_it_too(tmp_path, dynamodb_local):
+    moto = Moto()
+    try:
+        run("table", tmp_path, moto.client("s3"), dynamodb_local.client("dynamodb"), dynamodb_local.endpoint, moto.endpoint, KEYS)
     finally:
         moto.close()
 

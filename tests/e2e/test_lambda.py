@@ -433,5 +433,5 @@ def test_a_table_without_the_index_is_read_whole(tabled):
     tabled.put("bad.jpg", picture()[:3000])
     tabled.start().invoke(s3_events(s3_event(tabled.source, "bad.jpg")))
     done = subprocess.run([PROGRAM, "records", "--json", "--status", "failed", "--code", "truncated-image", "--table", f"{tabled.table}-bare"],
-                          env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": tabled.moto.endpoint}, capture_output=True, text=True, timeout=60)
+                          env={**os.environ, **KEYS, "AWS_ENDPOINT_URL": tabled.table_proxy.endpoint}, capture_output=True, text=True, timeout=60)
     assert [json.loads(line)["Filename"] for line in done.stdout.splitlines()] == ["bad.jpg"], done.stderr

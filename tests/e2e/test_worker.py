@@ -110,7 +110,7 @@ def test_a_long_job_keeps_its_message(worker):
 
 @pytest.mark.parametrize("step", ["ReceiveMessage", "DeleteMessage", "UpdateItem", "PutItem"])
 def test_a_lost_answer_loses_no_message(worker, step):
-    add_table(worker)
+    add_table(worker, worker.moto)
     proxy = FaultProxy(worker.moto.endpoint)
     worker.environment.update(PIXMILL_VISIBILITY="2", AWS_ENDPOINT_URL_SQS=proxy.endpoint)
     (worker.table_proxy if step.endswith("Item") else proxy).play("POST", "", 1, lost=True, of=step)
