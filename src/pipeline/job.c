@@ -3,6 +3,7 @@
  * The object that is there now decides; the event only says where to look, and its sequencer orders. A run ends in one
  * of a few ways, each one `finish`: done, skipped, deleted, failed (a dead letter), or another try later. What changes
  * outside is decided by the ports: outputs, record and settlement become visible together or not at all. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,6 +367,35 @@ static px_status judge_transfer(struct run *run, px_status status, px_error *err
     return ended == PX_OK ? status : px_fail(err, ended, "%s: %s", run->image_id, why.message);
 }
 
+/* Waits for a core, but not beyond the time in which something could still be done with it. */
+static px_status take_slot(struct run *run, px_error *err)
+{
+    int64_t until_ms = run->deadline_ms - DEADLINE_MARGIN_MS;
+    struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
+    if (!run->pipeline->slots)
+        return PX_OK;
+    while ((run->deadline_ms ? sem_timedwait(run->pipeline->slots, &until) : sem_wait(run->pipeline->slots)) != 0)
+        if (errno != EINTR) {
+            run->cut = true;
+            return px_fail(err, PX_OUT_OF_TIME, "%s was not begun: no core was free before the invocation's end", run->image_id);
+        }
+    return PX_OK;
+}
+
+/* The limits are fitted here, when there is a core: the wait for it may have taken most of the time. */
+static px_status compute(struct run *run, const px_output_spec *specs, int count, px_error *err)
+{
+    px_limits limits = run->pipeline->config->limits;
+    PX_TRY(fit_limits(run, &limits, err));
+    px_sandbox_task task = { &run->source, &limits, specs, run->fds, count };
+    px_status status = run->pipeline->transform
+                           ? run->pipeline->transform(run->pipeline->sandbox, &task, &run->report, &run->usage, err)
+                           : px_sandbox_run(run->pipeline->sandbox, &task, &run->report, &run->usage, err);
+    run->cut = status == PX_OUT_OF_TIME && limits.seconds < run->pipeline->config->limits.seconds;
+    run->heavy = is_heavy_failure(run, &limits, status);
+    return status;
+}
+
 static px_status transform(struct run *run, px_error *err)
 {
     const px_config *config = run->pipeline->config;
@@ -377,19 +407,10 @@ static px_status transform(struct run *run, px_error *err)
         if (run->fds[i] < 0)
             return px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
     }
-    px_limits limits = config->limits;
-    PX_TRY(fit_limits(run, &limits, err));
-    px_sandbox_task task = { &run->source, &limits, specs, run->fds, count };
-    if (run->pipeline->slots)
-        while (sem_wait(run->pipeline->slots) != 0) { /* interrupted */
-        }
-    px_status status = run->pipeline->transform
-                           ? run->pipeline->transform(run->pipeline->sandbox, &task, &run->report, &run->usage, err)
-                           : px_sandbox_run(run->pipeline->sandbox, &task, &run->report, &run->usage, err);
+    PX_TRY(take_slot(run, err));
+    px_status status = compute(run, specs, count, err);
     if (run->pipeline->slots)
         sem_post(run->pipeline->slots);
-    run->cut = status == PX_OUT_OF_TIME && limits.seconds < config->limits.seconds;
-    run->heavy = is_heavy_failure(run, &limits, status);
     PX_TRY(judge_transfer(run, status, err));
     say(run, PX_INFO, "source",
                  json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
