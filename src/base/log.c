@@ -173,5 +173,5 @@ void px_log_object(px_log *log, px_level level, json_t *object, const char *text
     json_decref(object);
     if (text)
         px_buffer_format(&line, "%s\n", text);
-    emit(log, &json, &line);
+    emit(log, &json, text ? &line : &json);
 }
