@@ -203,7 +203,7 @@ class Runtime:
 class FaultProxy:
     """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
     its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes},
-    {"flip": at} (one bit of the answer), {"reset": True}, {"lost": True} (the request is carried out, its answer is not heard of).
+    {"hold": bytes, "until": Event} (the rest comes when the event is set), {"flip": at} (one bit of the answer), {"reset": True}, {"lost": True} (the request is carried out, its answer is not heard of).
     of="PutItem": only where X-Amz-Target ends so."""
 
     def __init__(self, endpoint):
@@ -261,8 +261,16 @@ class FaultProxy:
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
+                if "hold" in fault:
+                    self.wfile.write(data[:fault["hold"]])
+                    self.wfile.flush()
+                    data = data[fault["hold"]:]
+                    fault["until"].wait(60)
                 if self.command != "HEAD":
-                    self.wfile.write(data)
+                    try:
+                        self.wfile.write(data)
+                    except OSError:
+                        self.close_connection = True  # nobody waited for the rest
                 connection.close()
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = play
