@@ -52,8 +52,8 @@ const char *px_ini_find(px_bytes text, const char *section, const char *key, px_
     while (text.count) {
         px_bytes line = next_line(&text);
         bool nested = line.count && (line.data[0] == ' ' || line.data[0] == '\t');
-        if (nested || !line.count || line.data[0] == '#' || line.data[0] == ';')
-            continue;
+        if (nested || !line.count || line.data[0] == '#' || line.data[0] == ';' || memchr(line.data, 0, line.count))
+            continue; /* a NUL is in no text that somebody wrote */
         if (line.data[0] == '[') {
             inside = is_section(line, section);
             continue;

@@ -1,4 +1,4 @@
-/* s3.h - objects of S3 as the store port wants them; the files s3_get.c, s3_put.c and store.c share it. Private to src/aws. */
+/* s3.h - objects of S3 as the store port wants them; the files s3_get.c, s3_list.c, s3_put.c and store.c share it. Private to src/aws. */
 #ifndef PX_AWS_S3_H
 #define PX_AWS_S3_H
 
@@ -20,6 +20,10 @@ PX_CHECKED px_status px_aws_s3_open(px_aws_ports *ports, const char *bucket, con
 /* Replace the object with this ETag (If-Match), or write only where there is none (NULL: If-None-Match). PX_CONFLICT when that
  * does not hold (412), *ret_again also when somebody writes at the same time (409). On success put->etag is filled. */
 PX_CHECKED px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char *replaces, px_arena *arena, bool *ret_again, px_error *err);
+
+/* px_store.list. */
+PX_CHECKED px_status px_aws_s3_list(px_aws_ports *ports, const char *bucket, const char *prefix, const char *after, px_arena *arena,
+                                    px_object **ret, size_t *ret_count, bool *ret_more, px_error *err);
 
 PX_CHECKED px_status px_aws_s3_delete(px_aws_ports *ports, const char *bucket, const char *key, const char *etag, px_arena *arena, px_error *err);
 

@@ -110,7 +110,14 @@ static px_status store_put_set(px_store *self, const char *image_id, px_set *set
 
 static void store_abandon(px_store *self, const char *image_id) { (void)self, (void)image_id; }
 
+static px_status store_list(px_store *self, const char *bucket, const char *prefix, const char *after, px_arena *arena, px_object **ret,
+                            size_t *ret_count, bool *ret_more, px_error *err)
+{
+    return px_aws_s3_list(PX_PORTS_OF(self, store), bucket, prefix, after, arena, ret, ret_count, ret_more, err);
+}
+
 void px_aws_store_init(px_aws_ports *ports)
 {
-    ports->store = (px_store){ .name = "s3", .head = store_head, .open = store_open, .put_set = store_put_set, .abandon = store_abandon };
+    ports->store = (px_store){ .name = "s3", .head = store_head, .open = store_open, .put_set = store_put_set, .abandon = store_abandon,
+                               .list = store_list };
 }

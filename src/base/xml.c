@@ -4,7 +4,7 @@
 #include <expat.h>
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 256, DEPTH_MAX = 8, TEXT_MAX = 2048 };
+enum { PATH_MAX_BYTES = 256, DEPTH_MAX = 8, TEXT_MAX = 4096 };
 
 struct reading {
     XML_Parser parser;

@@ -13,7 +13,7 @@
 /* An element has ended: "Delete/Object/Key", and the text right before its end. Both are borrowed. False refuses the body. */
 typedef bool px_xml_element(void *context, const char *path, const char *text);
 
-/* A DOCTYPE (and so every entity of its own), depth over 8, a text over 2 kB or what is not well-formed: PX_BAD_REQUEST. */
+/* A DOCTYPE (and so every entity of its own), depth over 8, a text over 4 kB or what is not well-formed: PX_BAD_REQUEST. */
 PX_CHECKED px_status px_xml_read(px_bytes body, px_xml_element *element, void *context, px_error *err);
 
 void px_xml_text(px_buffer *buffer, const char *name, const char *text); /* <name>escaped</name> */

@@ -250,8 +250,20 @@ px_status px_staged_apply(px_local *local, px_staged *staged, px_error *err)
     return PX_OK;
 }
 
+static px_status store_list(px_store *self, const char *bucket, const char *prefix, const char *after, px_arena *arena, px_object **ret,
+                            size_t *ret_count, bool *ret_more, px_error *err)
+{
+    px_listing listing;
+    px_listing_query query = { .bucket = bucket, .prefix = prefix, .delimiter = "", .start_after = after, .max_keys = 1000 };
+    PX_TRY(px_local_list(local_of(self), &query, arena, &listing, err));
+    *ret = listing.objects;
+    *ret_count = (size_t)listing.object_count;
+    *ret_more = listing.truncated;
+    return PX_OK;
+}
+
 void px_store_init(px_local *local)
 {
     local->store = (px_store){ .name = "local", .head = store_head, .open = store_open, .put_set = store_put_set,
-                               .abandon = store_abandon };
+                               .abandon = store_abandon, .list = store_list };
 }

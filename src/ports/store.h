@@ -91,6 +91,11 @@ struct px_store {
 
     /* Forgets a put_set that will not be finished. May do nothing. */
     void (*abandon)(px_store *self, const char *image_id);
+
+    /* A page of a bucket's objects in the byte order of their keys: those with `prefix` after the key `after` ("" at first), a
+     * thousand at most. Only key, bytes, etag and modified_ms are filled. *ret_more: ask again after the last one. */
+    PX_CHECKED px_status (*list)(px_store *self, const char *bucket, const char *prefix, const char *after, px_arena *arena,
+                                 px_object **ret, size_t *ret_count, bool *ret_more, px_error *err);
 };
 
 typedef enum px_owner_verdict {

@@ -46,7 +46,7 @@ static void entities_depth_length_and_damage_are_refused(void **state)
         if (read(bad[i], &out) != PX_BAD_REQUEST)
             fail_msg("%s", bad[i]);
     px_buffer_text(&body, "<D>");
-    for (int i = 0; i < 3000; i++)
+    for (int i = 0; i < 5000; i++)
         px_buffer_text(&body, "x");
     px_buffer_text(&body, "</D>");
     assert_int_equal(read(body.data, &out), PX_BAD_REQUEST);

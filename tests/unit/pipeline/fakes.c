@@ -363,7 +363,7 @@ fakes *fakes_open(void)
     assert_int_equal(px_arena_open(64 << 20, &self->arena, NULL), PX_OK);
     self->log_fd = memfd_create("log", MFD_CLOEXEC);
     px_log_options log = { .level = PX_TRACE, .fd = self->log_fd };
-    self->store = (px_store){ "fake", store_head, store_open, store_put_set, store_abandon };
+    self->store = (px_store){ "fake", store_head, store_open, store_put_set, store_abandon, NULL };
     self->table = (px_table){ .name = "fake", .find = table_find, .claim = table_claim, .finish = table_finish, .release = table_release };
     self->queue = (px_queue){ .name = "fake", .settle = queue_settle };
     self->buckets[0] = "source";

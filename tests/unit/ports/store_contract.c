@@ -136,6 +136,40 @@ static void a_name_taken_at_the_last_moment_changes_nothing(void **state)
     assert_int_equal(other.status, PX_RECORD_FAILED);
 }
 
+static size_t list_page(const char *prefix, const char *after, px_object **ret, bool *ret_more)
+{
+    size_t count = 0;
+    px_error err = { "" };
+    assert_int_equal(place->store->list(place->store, place->source, prefix, after, &arena, ret, &count, ret_more, &err), PX_OK);
+    return count;
+}
+
+static void lists_keys_of_every_kind_in_order(void **state)
+{
+    static const char *const keys[] = { "a b+c.jpg", "dir/%41.jpg", "dir/\xc3\xbc.jpg", "z&<x>\"q\".jpg" };
+    px_object *objects;
+    bool more = true;
+    size_t count = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        place->put(place, place->source, keys[i], i ? "12345" : "1");
+    assert_int_equal(list_page("", "", &objects, &more), 4);
+    assert_false(more);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        px_object object;
+        assert_string_equal(objects[i].key, keys[i]);
+        assert_int_equal(object_of(place->source, keys[i], &object), PX_OK);
+        assert_string_equal(objects[i].etag, object.etag);
+        assert_int_equal(objects[i].bytes, i ? 5 : 1);
+        assert_true(objects[i].modified_ms > px_now_ms() - 3600000 && objects[i].modified_ms < px_now_ms() + 3600000);
+    }
+    assert_int_equal(list_page("dir/", "", &objects, &more), 2);
+    assert_string_equal(objects[1].key, keys[2]);
+    assert_int_equal(list_page("dir/", keys[1], &objects, &more), 1);
+    assert_int_equal(list_page("nothing", "", &objects, &more), 0);
+    assert_int_equal(place->store->list(place->store, "no-such-bucket-here", "", "", &arena, &objects, &count, &more, NULL), PX_NO_SUCH_BUCKET);
+}
+
 int px_store_contract(const px_place_factory *factory)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +181,7 @@ int px_store_contract(const px_place_factory *factory)
         KIT_TEST(removes_only_its_own),
         KIT_TEST(an_abandoned_set_is_never_seen),
         KIT_TEST(a_name_taken_at_the_last_moment_changes_nothing),
+        KIT_TEST(lists_keys_of_every_kind_in_order),
     };
     factory_now = factory;
     return cmocka_run_group_tests_name("store contract", tests, NULL, NULL);
