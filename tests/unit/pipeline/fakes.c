@@ -91,6 +91,28 @@ static px_status store_head(px_store *store, const char *bucket, const char *key
     return PX_OK;
 }
 
+static int by_key(const void *a, const void *b) { return strcmp(((const px_object *)a)->key, ((const px_object *)b)->key); }
+
+static px_status store_list(px_store *store, const char *bucket, const char *prefix, const char *after, px_arena *arena, px_object **ret,
+                            size_t *ret_count, bool *ret_more, px_error *err)
+{
+    fakes *self = of_store(store);
+    if (!has_bucket(self, bucket))
+        return px_fail(err, PX_NO_SUCH_BUCKET, "there is no bucket %s", bucket);
+    size_t places = sizeof self->objects / sizeof *self->objects, count = 0;
+    px_object *list = px_new(arena, px_object, places);
+    for (size_t i = 0; list && i < places; i++) {
+        const px_object *each = &self->objects[i].object;
+        if (each->bucket && strcmp(each->bucket, bucket) == 0 && strncmp(each->key, prefix, strlen(prefix)) == 0 && strcmp(each->key, after) > 0)
+            list[count++] = *each;
+    }
+    qsort(list, count, sizeof *list, by_key);
+    *ret = list;
+    *ret_count = count;
+    *ret_more = false;
+    return PX_OK;
+}
+
 static px_status store_open(px_store *store, const char *bucket, const char *key, const char *etag, px_arena *arena,
                             px_source *ret_source, px_object *ret, px_error *err)
 {
@@ -363,7 +385,7 @@ fakes *fakes_open(void)
     assert_int_equal(px_arena_open(64 << 20, &self->arena, NULL), PX_OK);
     self->log_fd = memfd_create("log", MFD_CLOEXEC);
     px_log_options log = { .level = PX_TRACE, .fd = self->log_fd };
-    self->store = (px_store){ "fake", store_head, store_open, store_put_set, store_abandon, NULL };
+    self->store = (px_store){ "fake", store_head, store_open, store_put_set, store_abandon, store_list };
     self->table = (px_table){ .name = "fake", .find = table_find, .claim = table_claim, .finish = table_finish, .release = table_release };
     self->queue = (px_queue){ .name = "fake", .settle = queue_settle };
     self->buckets[0] = "source";
