@@ -202,7 +202,7 @@ class Runtime:
 
 class FaultProxy:
     """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
-    its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes},
+    its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes}, {"meet": Barrier},
     {"hold": bytes, "until": Event} (the rest comes when the event is set), {"flip": at} (one bit of the answer), {"reset": True}, {"lost": True} (the request is carried out, its answer is not heard of).
     of="PutItem": only where X-Amz-Target ends so."""
 
@@ -222,6 +222,11 @@ class FaultProxy:
                 fault = proxy.fault(self.command, self.path, self.headers)
                 if "delay" in fault:
                     time.sleep(fault["delay"])
+                if "meet" in fault:
+                    try:
+                        fault["meet"].wait(15)
+                    except threading.BrokenBarrierError:
+                        pass
                 if fault.get("reset"):
                     self.close_connection = True
                     self.connection.close()
