@@ -7,6 +7,9 @@
 /* The start of a request about an object; without memory its target or path is NULL. */
 px_aws_request px_aws_s3_request(const px_aws_ports *ports, const char *method, const char *action, const char *bucket, const char *key, px_arena *arena);
 
+/* "abc" of "\"abc\"": an ETag without its quotes. Borrowed from the text. */
+px_bytes px_aws_s3_etag(const char *quoted);
+
 /* The object that a response's headers tell of; texts in the arena. */
 PX_CHECKED px_status px_aws_s3_object_read(const px_http_response *response, const char *bucket, const char *key, px_arena *arena,
                                        px_object *ret, px_error *err);

@@ -15,13 +15,11 @@ enum { BREAKS_MAX = 5, DOWNLOAD_ARENA = 256 << 10, META_MAX = 64 };
 
 static const char *header_of(const px_http_response *response, const char *name) { return px_http_header_find(response, name); }
 
-/* "abc" of "\"abc\"". */
-static char *unquote(px_arena *arena, const char *text)
+px_bytes px_aws_s3_etag(const char *quoted)
 {
-    size_t count = strlen(text);
-    if (count >= 2 && text[0] == '"' && text[count - 1] == '"')
-        return px_arena_copy(arena, (px_bytes){ (const uint8_t *)text + 1, count - 2 });
-    return px_arena_copy_text(arena, text);
+    size_t count = strlen(quoted);
+    bool has = count >= 2 && quoted[0] == '"' && quoted[count - 1] == '"';
+    return (px_bytes){ (const uint8_t *)quoted + has, count - 2 * has };
 }
 
 px_status px_aws_s3_object_read(const px_http_response *response, const char *bucket, const char *key, px_arena *arena, px_object *ret,
@@ -31,7 +29,7 @@ px_status px_aws_s3_object_read(const px_http_response *response, const char *bu
     px_meta *meta = px_new(arena, px_meta, META_MAX);
     px_object object = {
         .bucket = px_arena_copy_text(arena, bucket), .key = px_arena_copy_text(arena, key),
-        .bytes = strtoull(header_of(response, "content-length"), NULL, 10), .etag = unquote(arena, header_of(response, "etag")),
+        .bytes = strtoull(header_of(response, "content-length"), NULL, 10), .etag = px_arena_copy(arena, px_aws_s3_etag(header_of(response, "etag"))),
         .version_id = header_of(response, "x-amz-version-id"), .sequencer = "", .content_type = header_of(response, "content-type"),
         .cache_control = header_of(response, "cache-control"), .content_disposition = header_of(response, "content-disposition"),
         .content_encoding = header_of(response, "content-encoding"), .content_language = header_of(response, "content-language"),

@@ -22,14 +22,6 @@ static bool is_at(const char *path, const char *end)
     return count >= tail && strcmp(path + count - tail, end) == 0;
 }
 
-/* "abc" of "\"abc\"". */
-static const char *etag_of(struct page *page, const char *text)
-{
-    size_t count = strlen(text);
-    bool quoted = count >= 2 && text[0] == '"' && text[count - 1] == '"';
-    return px_arena_copy(page->arena, (px_bytes){ (const uint8_t *)text + quoted, count - 2 * quoted });
-}
-
 static bool take(void *context, const char *path, const char *text)
 {
     struct page *page = context;
@@ -38,7 +30,7 @@ static bool take(void *context, const char *path, const char *text)
     else if (is_at(path, "/Contents/Size"))
         page->now.bytes = strtoull(text, NULL, 10);
     else if (is_at(path, "/Contents/ETag"))
-        page->now.etag = etag_of(page, text);
+        page->now.etag = px_arena_copy(page->arena, px_aws_s3_etag(text));
     else if (is_at(path, "/Contents/LastModified"))
         (void)px_time_parse(text, &page->now.modified_ms);
     else if (is_at(path, "/IsTruncated"))

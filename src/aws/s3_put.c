@@ -64,9 +64,8 @@ static px_status hash_part(const px_put *put, uint64_t offset, uint64_t bytes, c
 
 static void keep_etag(char etag[129], const char *quoted)
 {
-    size_t count = strlen(quoted);
-    bool has = count >= 2 && quoted[0] == '"';
-    snprintf(etag, 129, "%.*s", (int)(has ? count - 2 : count), has ? quoted + 1 : quoted);
+    px_bytes bare = px_aws_s3_etag(quoted);
+    snprintf(etag, 129, "%.*s", (int)bare.count, (const char *)bare.data);
 }
 
 static px_status put_whole(px_aws_ports *ports, px_put *put, const char *replaces, px_arena *arena, px_aws_reply *reply, px_error *err)

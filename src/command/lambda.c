@@ -173,11 +173,10 @@ static bool has_own_answer(px_event_shape shape)
 
 static px_status judge(const px_event *event, const px_job_result *results, px_error *err)
 {
-    const px_job_result *worst = NULL;
-    for (int i = 0; i < event->job_count; i++)
-        if (results[i].verdict != PX_ACKNOWLEDGE && (!worst || results[i].verdict == PX_RETRY))
-            worst = &results[i];
-    if (!worst || has_own_answer(event->shape))
+    if (has_own_answer(event->shape))
+        return PX_OK;
+    const px_job_result *worst = px_lambda_failure(event, results, -1);
+    if (!worst)
         return PX_OK;
     return px_fail(err, worst->status == PX_OK ? PX_INTERNAL : worst->status, "%s", worst->message);
 }

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +21,13 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "command/drain.h"
 #include "command/observe.h"
 #include "local/local.h"
 #include "pipeline/pipeline.h"
 #include "server/server.h"
 
-enum { DRAIN_MS = 30000, REQUESTS_MS = 10000 };
+enum { DRAIN_S = 30, REQUESTS_MS = 10000 };
 
 struct choices {
     bool ephemeral, behind_proxy, allow_plain_http;
@@ -263,25 +263,6 @@ static void print_hints(const struct service *service)
 
 /* ---- stop ---- */
 
-static void give_up(int number)
-{
-    (void)number;
-    static const char text[] = "pixmill: running jobs did not end within 30 s; they start again at the next start\n";
-    (void)!write(2, text, sizeof text - 1);
-    _exit(1);
-}
-
-/* From here on a second signal ends the process at once, and so does the end of the drain's time. */
-static void start_drain(const sigset_t *signals)
-{
-    struct sigaction action = { .sa_handler = give_up };
-    sigaction(SIGALRM, &action, NULL);
-    alarm(DRAIN_MS / 1000);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 static void service_done(struct service *service)
 {
     px_server_close(service->server, REQUESTS_MS);
@@ -293,14 +274,6 @@ static void service_done(struct service *service)
         nftw(service->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static void wait_for_signal(struct service *service, const sigset_t *signals)
-{
-    int number = 0;
-    while (sigwait(signals, &number) != 0) {
-    }
-    px_log_write(service->log, PX_INFO, NULL, "stopping", json_pack("{s:s}", "signal", strsignal(number)));
-}
-
 static px_status serve(struct service *service, const struct choices *choices, px_error *err)
 {
     PX_TRY(check_listen(service->config.listen, choices, err));
@@ -308,21 +281,16 @@ static px_status serve(struct service *service, const struct choices *choices, p
     raise_descriptors();
     PX_TRY(px_sandbox_open(&service->sandbox, err)); /* before there are threads, and with no signal blocked */
 
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* in every thread: they are waited for */
-
+    px_drain_prepare();
     px_status status = start(service, choices, err);
     if (status == PX_OK) {
         if (choices->ephemeral)
             print_ready(service);
         else
             print_hints(service);
-        wait_for_signal(service, &signals);
+        px_drain_wait(service->log);
     }
-    start_drain(&signals);
+    px_drain_begin(DRAIN_S, "pixmill: running jobs did not end within 30 s; they start again at the next start\n");
     px_server_close(service->server, REQUESTS_MS);
     service->server = NULL;
     px_workers_stop(service->workers);

@@ -2,14 +2,13 @@
  * as many messages at a time as there are cores, and drains on SIGTERM: what is not settled by then comes again. */
 #include "command/command.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "aws/aws.h"
+#include "command/drain.h"
 #include "command/observe.h"
 #include "pipeline/pipeline.h"
 
@@ -66,31 +65,15 @@ static px_status start(struct worker *worker, px_error *err)
     return px_workers_start(&worker->pipeline, count, &worker->workers, err);
 }
 
-static void give_up(int number)
-{
-    (void)number;
-    static const char text[] = "pixmill: running jobs did not end within 29 s; their messages come again\n";
-    (void)!write(2, text, sizeof text - 1);
-    _exit(1);
-}
-
 static px_status work(struct worker *worker, px_error *err)
 {
     px_log_options log = { .text = worker->config.log_text, .level = worker->config.log_level, .fd = 1 };
-    sigset_t signals;
-    int number = 0;
     PX_TRY(px_log_create(&log, &worker->log, err));
     PX_TRY(px_sandbox_open(&worker->sandbox, err)); /* before there are threads, and with no signal blocked */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    px_drain_prepare();
     PX_TRY(start(worker, err));
-    while (sigwait(&signals, &number) != 0) {
-    }
-    px_log_write(worker->log, PX_INFO, NULL, "stopping", json_pack("{s:s}", "signal", strsignal(number)));
-    signal(SIGALRM, give_up);
-    alarm(DRAIN_S);
+    px_drain_wait(worker->log);
+    px_drain_begin(DRAIN_S, "pixmill: running jobs did not end within 29 s; their messages come again\n");
     px_workers_stop(worker->workers);
     worker->workers = NULL;
     px_log_write(worker->log, PX_INFO, NULL, "stopped", NULL);

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The worst of an item's jobs; NULL if all went well. */
-static const px_job_result *failure_of(const px_event *event, const px_job_result *results, int item)
+const px_job_result *px_lambda_failure(const px_event *event, const px_job_result *results, int item)
 {
     const px_job_result *worst = NULL;
     for (int i = 0; i < event->job_count; i++)
@@ -18,7 +17,7 @@ static json_t *answer_sqs(const px_event *event, const px_job_result *results)
 {
     json_t *failures = json_array();
     for (int item = 0; item < event->item_count; item++)
-        if (failure_of(event, results, item) || (event->fifo && json_array_size(failures)))
+        if (px_lambda_failure(event, results, item) || (event->fifo && json_array_size(failures)))
             json_array_append_new(failures, json_pack("{s:s}", "itemIdentifier", event->items[item].id));
     return json_pack("{s:o}", "batchItemFailures", failures);
 }
@@ -27,7 +26,7 @@ static json_t *answer_batch(const px_event *event, const px_job_result *results)
 {
     json_t *list = json_array();
     for (int item = 0; item < event->item_count; item++) {
-        const px_job_result *failure = failure_of(event, results, item);
+        const px_job_result *failure = px_lambda_failure(event, results, item);
         const char *code = !failure ? "Succeeded" : failure->verdict == PX_RETRY ? "TemporaryFailure" : "PermanentFailure";
         json_t *text = failure ? json_sprintf("%s: %.900s", px_status_code(failure->status), failure->message) : json_string("done");
         json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "taskId", event->items[item].id, "resultCode", code, "resultString",

@@ -10,4 +10,8 @@
  * on. S3 Batch Operations: a result a task. API Gateway and function URLs: an HTTP answer. Others: a summary. */
 char *px_lambda_answer(const px_event *event, const px_job_result *results);
 
+/* The worst of the jobs that came with this item (-1: with none): one to try again before one that failed for good. NULL if all
+ * went well. */
+const px_job_result *px_lambda_failure(const px_event *event, const px_job_result *results, int item);
+
 #endif
