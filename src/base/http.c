@@ -37,7 +37,7 @@ struct transfer {
     int status;
     px_buffer head, body;     /* owned; lines of the last head; the body that no sink takes */
     px_status result;
-    char reason[CURL_ERROR_SIZE];
+    char reason[512];
     char error[CURL_ERROR_SIZE];
 };
 
@@ -178,7 +178,12 @@ static void judge(transfer *self, CURLcode code)
         return;
     self->result = code == CURLE_OPERATION_TIMEDOUT && self->deadline_ms &&
                    px_now_ms() >= self->deadline_ms ? PX_OUT_OF_TIME : PX_NETWORK;
-    if (code == CURLE_OK)
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) { /* the next try would meet the same */
+        const char *bundle = self->http->bundle;
+        self->result = PX_BAD_CONFIG;
+        snprintf(self->reason, sizeof self->reason, "%.200s; trusted is what %.200s holds: AWS_CA_BUNDLE or SSL_CERT_FILE name another",
+                 self->error[0] ? self->error : px_curl.easy_strerror(code), *bundle ? bundle : "no CA bundle, since none was found,");
+    } else if (code == CURLE_OK)
         snprintf(self->reason, sizeof self->reason, "HTTP %d", self->status);
     else
         snprintf(self->reason, sizeof self->reason, "%s", self->error[0] ? self->error : px_curl.easy_strerror(code));

@@ -56,7 +56,7 @@ PX_CHECKED px_status px_http_open(px_http **ret, px_error *err);
 void px_http_close(px_http *http); /* gives up what still runs: sinks get their end. NULL is accepted */
 
 /* Sends and waits for the whole response, whose texts live in the arena. A peer that does not answer, or hangs up:
- * PX_NETWORK; over the deadline: PX_OUT_OF_TIME. Any HTTP status is PX_OK. */
+ * PX_NETWORK; one whose certificate is not trusted: PX_BAD_CONFIG; over the deadline: PX_OUT_OF_TIME. Any HTTP status is PX_OK. */
 PX_CHECKED px_status px_http_send(px_http *http, const px_http_request *request, px_arena *arena, px_http_response *ret,
                                   px_error *err);
 
