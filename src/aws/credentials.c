@@ -228,7 +228,7 @@ static px_status metadata(const struct looking *looking, const char *method, con
 static px_status from_instance(const struct looking *looking, bool *ret_has)
 {
     const char *disabled = variable("AWS_EC2_METADATA_DISABLED");
-    *ret_has = !disabled || strcmp(disabled, "true") != 0;
+    *ret_has = !disabled || strcasecmp(disabled, "true") != 0;
     if (!*ret_has)
         return PX_OK;
     px_http_header lifetime = { "X-aws-ec2-metadata-token-ttl-seconds", "21600" };
@@ -278,6 +278,18 @@ static px_status run_process(const struct looking *looking, const char *command)
     return keep_json(looking, "credential_process", (px_bytes){ (const uint8_t *)text, count }, "SessionToken");
 }
 
+static px_status from_named(const struct looking *looking, const char *source, const char *profile, bool *ret_has)
+{
+    if (strcmp(source, "Environment") == 0)
+        return from_environment(looking, ret_has);
+    if (strcmp(source, "EcsContainer") == 0)
+        return from_container(looking, ret_has);
+    if (strcmp(source, "Ec2InstanceMetadata") == 0)
+        return from_instance(looking, ret_has);
+    return px_fail(looking->err, PX_ACCESS_DENIED, "the profile %.60s has the credential_source %.40s: wanted Environment, EcsContainer or Ec2InstanceMetadata",
+                   profile, source);
+}
+
 static px_status from_profile(const struct looking *looking, px_bytes credentials, px_bytes config, const char *profile, int depth, bool *ret_has);
 
 static px_status assume_role(const struct looking *looking, px_bytes credentials, px_bytes config, const char *profile, const char *role, int depth)
@@ -299,11 +311,11 @@ static px_status assume_role(const struct looking *looking, px_bytes credentials
         bool own = strcmp(source, profile) == 0;
         const char *id = own ? setting(looking, credentials, config, profile, "aws_access_key_id") : NULL;
         has = own;
-        PX_TRY(own ? keep(&inner, "the profile", id, setting(looking, credentials, config, profile, "aws_secret_access_key"), NULL, NULL)
+        PX_TRY(own ? keep(&inner, "the profile", id, setting(looking, credentials, config, profile, "aws_secret_access_key"),
+                          setting(looking, credentials, config, profile, "aws_session_token"), NULL)
                    : from_profile(&inner, credentials, config, source, depth + 1, &has));
     } else if (named)
-        PX_TRY(strcmp(named, "Environment") == 0 ? from_environment(&inner, &has)
-               : strcmp(named, "EcsContainer") == 0 ? from_container(&inner, &has) : from_instance(&inner, &has));
+        PX_TRY(from_named(&inner, named, profile, &has));
     if (!has)
         return px_fail(looking->err, PX_ACCESS_DENIED, "the profile %.60s has a role_arn, but its source_profile or credential_source gives no credentials", profile);
     const char *const pairs[][2] = { { "Action", "AssumeRole" }, { "Version", "2011-06-15" }, { "RoleArn", role },

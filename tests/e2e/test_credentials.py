@@ -53,6 +53,10 @@ class Endpoint:
                 self.end_headers()
                 self.wfile.write((body or "").encode())
 
+            def do_POST(self):
+                self.headers["Body"] = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                self.answer()
+
             do_GET = do_PUT = answer
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -95,6 +99,85 @@ def test_a_role_that_a_profile_assumes(place, tmp_path):
     place.environment["AWS_PROFILE"] = "worker"
     (signer,) = set(run(place, "hush-base"))
     assert signer.startswith("ASIA")
+
+
+GRANT = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIAGRANTED</AccessKeyId>
+<SecretAccessKey>hush-granted</SecretAccessKey><SessionToken>token-granted</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>
+</Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
+def test_a_role_is_asked_for_as_the_profile_says(place, tmp_path):
+    write(tmp_path, "config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/pixmill\ncredential_source = EcsContainer\nexternal_id = shop 7\n"
+          "role_session_name = mill\n[profile self]\nrole_arn = arn:aws:iam::123456789012:role/pixmill\nsource_profile = self\n")
+    write(tmp_path, "credentials", "[self]\naws_access_key_id = AKISELF\naws_secret_access_key = x\naws_session_token = token-self\n")
+    sts = Endpoint(lambda *_: GRANT)
+    place.environment.update(AWS_ENDPOINT_URL_STS=sts.url, AWS_PROFILE="self")
+    try:
+        assert set(run(place, "hush-granted", "token-self")) == {"ASIAGRANTED"}
+        asked = sts.seen[0][2]
+        assert "Credential=AKISELF/" in asked["authorization"] and asked["x-amz-security-token"] == "token-self"
+        assert "ExternalId" not in asked["Body"]
+        place.runtime.close()
+        place.runtime = None
+        del place.environment["AWS_PROFILE"]
+        container = Endpoint(lambda *_: document("AKICONTAINER"))
+        place.environment.update(AWS_CONTAINER_CREDENTIALS_FULL_URI=container.url + "/role")
+        place.proxy.seen.clear()
+        assert set(run(place, "hush-AKICONTAINER")) == {"ASIAGRANTED"}
+        asked = sts.seen[-1][2]
+        assert "Credential=AKICONTAINER/" in asked["authorization"]
+        assert "ExternalId=shop%207" in asked["Body"] and "RoleSessionName=mill" in asked["Body"]
+        container.close()
+    finally:
+        sts.close()
+
+
+def test_an_instance_s_metadata_as_a_profile_s_source(place, tmp_path):
+    write(tmp_path, "config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/pixmill\ncredential_source = Ec2InstanceMetadata\n")
+    sts = Endpoint(lambda *_: GRANT)
+    metadata = Endpoint(lambda method, path, headers: {"/latest/api/token": "session", "/latest/meta-data/iam/security-credentials/": "role"}.get(
+        path, document("AKIINSTANCE")))
+    place.environment.update(AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.url, AWS_ENDPOINT_URL_STS=sts.url)
+    assert set(run(place)) == {"ASIAGRANTED"} and "Credential=AKIINSTANCE/" in sts.seen[0][2]["authorization"]
+    sts.close()
+    metadata.close()
+
+
+def test_a_source_that_nobody_knows_is_named(place, tmp_path):
+    write(tmp_path, "config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/pixmill\ncredential_source = Moon\n")
+    kind, error = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert kind == "error" and "Moon" in error["errorMessage"] and "Ec2InstanceMetadata" in error["errorMessage"]
+
+
+def test_metadata_can_be_turned_off_in_any_spelling(place):
+    metadata = Endpoint(lambda *_: None)
+    place.environment.update(AWS_EC2_METADATA_DISABLED="TRUE", AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata.url)
+    assert place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "error"
+    assert metadata.seen == []
+    metadata.close()
+
+
+def test_a_renewal_that_fails_while_the_old_ones_last_is_no_error(place):
+    answers = [document("AKILASTING", 240)]  # within five minutes of its end, so every call wants new ones
+    endpoint = Endpoint(lambda *_: answers.pop() if answers else None)
+    place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
+    assert set(run(place)) == {"AKILASTING"} and len(endpoint.seen) > 1
+    endpoint.close()
+
+
+def test_many_threads_ask_once(place):
+    def slow(*_):
+        time.sleep(1)
+        return document("AKIONCE")
+
+    endpoint = Endpoint(slow)
+    place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
+    for i in range(16):
+        place.put(f"{i}.jpg")
+    kind, answer = place.start().invoke(s3_events(*(s3_event(place.source, f"{i}.jpg") for i in range(16))))
+    assert (kind, answer.get("done")) == ("response", 16), answer
+    assert len(endpoint.seen) == 1
+    endpoint.close()
 
 
 def test_a_web_identity(place, tmp_path):
