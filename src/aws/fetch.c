@@ -17,10 +17,11 @@ static px_status fetch_object(px_aws_ports *ports, const char *address, px_arena
         return px_fail(err, PX_BAD_CONFIG, "'%.200s' is not s3://BUCKET/KEY", address);
     if (!bucket)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %s", address);
-    PX_TRY(px_aws_s3_head(ports, bucket, slash + 1, arena, &object, err));
-    if (*version && strcmp(*version, object.etag) == 0) {
-        *ret_changed = false;
-        return PX_OK;
+    if (*version) {
+        PX_TRY(px_aws_s3_head(ports, bucket, slash + 1, arena, &object, err));
+        *ret_changed = strcmp(*version, object.etag) != 0;
+        if (!*ret_changed)
+            return PX_OK;
     }
     PX_TRY(px_aws_s3_open(ports, bucket, slash + 1, NULL, arena, &source, &object, err));
     if (object.bytes > PX_LIMIT_CONFIG_BYTES)

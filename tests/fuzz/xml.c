@@ -16,7 +16,7 @@ static bool compare(void *context, const char *path, const char *text)
 static bool judge(void *context, const char *path, const char *text)
 {
     (void)context;
-    if (!*path || strlen(path) > 255 || strlen(text) > 2048)
+    if (!*path || strlen(path) > 255 || strlen(text) > 4096)
         abort();
     px_buffer out = { 0 };
     px_xml_text(&out, "T", text);
