@@ -118,12 +118,23 @@ static px_status finish(struct run *run, px_record_status status, px_status erro
     return finished;
 }
 
+static void tell_failure(const struct run *run, px_status status, const char *reason)
+{
+    say(run, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR, "not processed",
+        json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id ? run->image_id : "", "code", px_status_code(status), "reason", reason, "attempt",
+                  run->delivery->attempts));
+}
+
 /* Settles a delivery that leaves no record. */
 static px_status settle(struct run *run, px_verdict verdict, int64_t delay_ms, px_status status, const char *message,
                         px_error *err)
 {
     px_settlement settlement = { .delivery = run->delivery, .verdict = verdict, .delay_ms = delay_ms, .status = status,
                                  .message = message, .image_id = run->image_id ? run->image_id : "" };
+    if (verdict == PX_DEAD) {
+        run->failed = true;
+        tell_failure(run, status, message);
+    }
     run->settled = true;
     run->settlement = settlement;
     run->settlement.message = px_arena_copy_text(run->arena, message); /* the caller's frame will be gone */
@@ -200,9 +211,7 @@ static px_status fail_run(struct run *run, px_status status, const px_error *why
 {
     run->pipeline->store->abandon(run->pipeline->store, run->image_id);
     run->failed = true;
-    say(run, status == PX_UNSUPPORTED_FORMAT || status == PX_RECURSIVE ? PX_WARN : PX_ERROR, "not processed",
-        json_pack("{s:s, s:s, s:s, s:i}", "key", run->image_id, "code", px_status_code(status), "reason", why->message, "attempt",
-                  run->delivery->attempts));
+    tell_failure(run, status, why->message);
     if (status == PX_SUPERSEDED) {
         run->pipeline->table->release(run->pipeline->table, run->image_id, run->record.token);
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
@@ -680,9 +689,8 @@ px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const p
     px_status status;
     const char *reason = job->kind == PX_JOB_BAD ? NULL : px_job_ignored_because(pipeline->config, job, arena);
     if (job->kind == PX_JOB_BAD) {
-        run.failed = true;
-        say(&run, PX_ERROR, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(PX_BAD_EVENT), "reason", job->reason));
         status = settle(&run, PX_DEAD, 0, PX_BAD_EVENT, job->reason, err);
+        log_metrics(&run, status);
     } else if (reason) {
         say(&run, PX_INFO, "event ignored", json_pack("{s:s, s:s}", "key", run.image_id, "reason", reason));
         status = settle(&run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
