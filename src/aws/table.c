@@ -88,8 +88,10 @@ static px_status judge(const px_claim *claim, const char *owner, const json_t *i
     px_record record;
     PX_TRY(parse_item(item, arena, &record, &lease, err));
     *ret_ours = strcmp(lease.owner, owner) == 0;
-    if (!*ret_ours && lease.until_ms > px_now_ms())
+    if (!*ret_ours && lease.until_ms > px_now_ms()) {
+        ret->until_ms = lease.until_ms;
         return px_fail(err, PX_CLAIMED, "somebody else works on %.200s now", claim->image_id);
+    }
     char theirs[33], ours[33];
     px_sequencer_pad(record.sequencer, theirs);
     px_sequencer_pad(claim->sequencer ? claim->sequencer : theirs, ours);
@@ -139,9 +141,9 @@ static px_status table_claim(px_table *self, const px_claim *claim, px_arena *ar
             return status;
         if (swap == SWAPS_MAX || !item)
             return px_fail(err, PX_CLAIMED, "others claim %.200s at the same time", claim->image_id);
-        px_record seen;
+        px_record seen = px_record_empty();
         px_status judged = judge(claim, owner, item, arena, &seen, &ours, err);
-        if (judged == PX_SUPERSEDED)
+        if (judged == PX_SUPERSEDED || judged == PX_CLAIMED)
             *ret = seen;
         PX_TRY(judged);
         record = seen;

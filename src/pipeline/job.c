@@ -591,8 +591,11 @@ static px_status run_job(struct run *run, px_error *err)
     if (claimed == PX_SUPERSEDED)
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
     if (claimed != PX_OK) {
+        int64_t left_ms = claimed == PX_CLAIMED ? run->record.until_ms - px_now_ms() : 0, delay_ms = backoff_ms(run->delivery->attempts);
+        if (run->delivery->attempts > 1 && left_ms > delay_ms)
+            delay_ms = left_ms; /* its holder may have died: to ask more often would use up the queue's deliveries */
         bool again = px_status_is_transient(claimed) && (claimed == PX_CLAIMED || run->delivery->attempts < pipeline->config->max_attempts);
-        return settle(run, again ? PX_RETRY : PX_DEAD, backoff_ms(run->delivery->attempts), claimed, claim_error.message, err);
+        return settle(run, again ? PX_RETRY : PX_DEAD, delay_ms, claimed, claim_error.message, err);
     }
     if (is_gone(found))
         return remove_outputs(run, err);
@@ -672,8 +675,8 @@ static void log_metrics(const struct run *run, px_status status)
     px_metrics metrics = { .failure = status != PX_OK ? status : run->failed ? run->settlement.status : PX_OK,
                            .total_ms = since_ms(run->start_us), .engine_ms = (double)run->usage.wall_us / 1000.0,
                            .bytes_in = run->object.bytes, .made = run->made, .made_count = run->settled ? run->made_count : 0 };
-    if (run->pipeline->metrics && run->image_id)
-        px_metrics_write(run->pipeline, run->request_id, run->image_id, &metrics);
+    if (run->pipeline->metrics)
+        px_metrics_write(run->pipeline, run->request_id, run->image_id ? run->image_id : "", &metrics);
 }
 
 px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const px_job *job, const char *request_id, int64_t deadline_ms,
@@ -731,8 +734,8 @@ static px_status handle_bad_event(px_pipeline *pipeline, const px_delivery *deli
     struct run run = { .pipeline = pipeline, .delivery = delivery, .arena = arena, .request_id = request_id,
                        .start_us = px_monotonic_us(), .failed = true };
     log_start(&run);
-    say(&run, PX_ERROR, "bad event", json_pack("{s:s, s:s}", "code", px_status_code(status), "reason", why->message));
     px_status settled = pipeline->queue ? settle(&run, PX_DEAD, 0, status, why->message, err) : px_fail(err, status, "%s", why->message);
+    log_metrics(&run, settled);
     log_report(&run, settled);
     return settled;
 }

@@ -37,6 +37,7 @@ typedef struct px_record {
     px_status error;       /* PX_OK unless failed, skipped or waiting for another try */
     const char *error_message;
     int64_t token;         /* of the last lease */
+    int64_t until_ms;      /* of a claim that somebody else holds: how long at most; 0 if the table cannot tell */
     const px_record_output *outputs;
     size_t output_count;
     int attempts;
@@ -69,7 +70,7 @@ struct px_table {
     PX_CHECKED px_status (*find)(px_table *self, const char *image_id, px_arena *arena, px_record *ret, px_error *err);
 
     /* Takes the lease. *ret is the record as it is now (an empty one if absent), its token already ours. Somebody else
-     * holds it: PX_CLAIMED. The record is of a newer sequencer: PX_SUPERSEDED, and *ret is filled. */
+     * holds it: PX_CLAIMED, and ret->until_ms is filled. The record is of a newer sequencer: PX_SUPERSEDED, and *ret is filled. */
     PX_CHECKED px_status (*claim)(px_table *self, const px_claim *claim, px_arena *arena, px_record *ret, px_error *err);
 
     /* Puts the record if record->token still holds the lease, gives the lease up, and settles the delivery (if

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import re
 import socket
 import subprocess
@@ -203,11 +204,12 @@ class Runtime:
 class FaultProxy:
     """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
     its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes}, {"meet": Barrier},
-    {"hold": bytes, "until": Event} (the rest comes when the event is set), {"flip": at} (one bit of the answer), {"reset": True}, {"lost": True} (the request is carried out, its answer is not heard of).
+    {"hold": bytes, "until": Event} (the rest comes when the event is set), {"flip": at} (one bit of the answer), {"reset": True},
+    {"stop": "before" or "after", "reached": Event, "until": Event} (it is carried out or not, and not answered), {"lost": True} (the request is carried out, its answer is not heard of).
     of="PutItem": only where X-Amz-Target ends so."""
 
     def __init__(self, endpoint):
-        self.rules, self.seen, self.lock = [], [], threading.Lock()
+        self.rules, self.seen, self.lock, self.random = [], [], threading.Lock(), None
         host = endpoint.split("://")[1]
         proxy = self
 
@@ -217,11 +219,21 @@ class FaultProxy:
             def log_message(self, *_):
                 pass
 
+            def stop(self, fault):
+                """Tells that it has come so far, and never answers."""
+                fault["reached"].set()
+                fault["until"].wait(60)
+                self.close_connection = True
+                self.connection.close()
+
             def play(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fault = proxy.fault(self.command, self.path, self.headers)
                 if "delay" in fault:
                     time.sleep(fault["delay"])
+                if fault.get("stop") == "before":
+                    self.stop(fault)
+                    return
                 if "meet" in fault:
                     try:
                         fault["meet"].wait(15)
@@ -247,6 +259,9 @@ class FaultProxy:
                 connection.endheaders(body)
                 answer = connection.getresponse()
                 data = answer.read()
+                if fault.get("stop") == "after":
+                    self.stop(fault)
+                    return
                 if fault.get("lost"):
                     self.close_connection = True
                     self.connection.close()
@@ -293,7 +308,13 @@ class FaultProxy:
                         headers.get("x-amz-target", "").endswith(rule[3].get("of", ""))):
                     rule[2] -= 1
                     return rule[3]
+            if self.random and self.random.random() < self.rate:
+                return self.random.choice(self.faults)
         return {}
+
+    def play_at_random(self, seed, rate, *faults):
+        """One of these faults for that share of the requests that no rule is about."""
+        self.random, self.rate, self.faults = random.Random(seed), rate, faults
 
     def play(self, method, path, count, **fault):
         self.rules.append([method, path, count, fault])

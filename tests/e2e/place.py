@@ -1,5 +1,6 @@
 """A place to run the function in: buckets in moto, and a table if wanted, each behind a proxy that injects faults."""
 import io
+import itertools
 
 import boto3.dynamodb.types
 from PIL import Image
@@ -16,10 +17,12 @@ def picture(width=1600, height=1200, format="JPEG", colour=(200, 120, 40)):
 class Place:
     """Fresh buckets in moto, and a function that works between them."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, moto, **environment):
-        Place.count = getattr(Place, "count", 0) + 1
+        number = next(Place.numbers)
         self.moto, self.s3 = moto, moto.client("s3")
-        self.source, self.target = f"source-{Place.count}", f"target-{Place.count}"
+        self.source, self.target = f"source-{number}", f"target-{number}"
         self.s3.create_bucket(Bucket=self.source)
         self.s3.create_bucket(Bucket=self.target)
         self.proxy = FaultProxy(moto.endpoint)
