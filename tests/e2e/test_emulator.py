@@ -141,6 +141,9 @@ def stage(tabled, tmp_path, request):
 
 # ---- one invocation of each kind ----
 
+one_table = pytest.mark.parametrize("tabled", ["moto"], indirect=True)  # what differs by the table's make is tried elsewhere
+
+@one_table
 def test_a_good_picture_s_story_is_in_the_log(stage):
     stage.place.put("a/cat.jpg")
     stage.start()
@@ -154,6 +157,7 @@ def test_a_good_picture_s_story_is_in_the_log(stage):
     assert not [line for line in story.lines if line["level"] in ("ERROR", "FATAL")]
 
 
+@one_table
 def test_a_hopeless_picture_s_code_is_in_the_log_and_the_invocation_succeeds(stage):
     stage.place.put("cat.jpg", picture()[:4000])
     stage.start()
@@ -163,6 +167,7 @@ def test_a_hopeless_picture_s_code_is_in_the_log_and_the_invocation_succeeds(sta
     assert story.one("not processed")["level"] == "ERROR" and not story.all("output")
 
 
+@one_table
 def test_a_throttled_table_fails_the_invocation_and_the_next_try_does_it(stage):
     stage.place.put("cat.jpg")
     stage.start(seconds=5)
@@ -176,6 +181,7 @@ def test_a_throttled_table_fails_the_invocation_and_the_next_try_does_it(stage):
     assert answer["done"] == 1 and stage.place.size("processed-cat.jpg") == (800, 600)
 
 
+@one_table
 def test_the_deadline_ends_all_that_runs_or_waits_and_the_next_try_does_it(stage):
     keys = [f"{i}.jpg" for i in range(min(os.cpu_count() or 1, 14) + 2)]  # more than have a core
     body = noise()
@@ -211,6 +217,7 @@ def crash(emulator, bytes, patience=30):
     raise AssertionError("no process works on the picture")
 
 
+@one_table
 def test_a_decoder_that_crashes_costs_its_own_record_of_ten(stage):
     keys = [f"{i}.jpg" for i in range(10)]
     for key in keys:
