@@ -338,8 +338,10 @@ def test_a_throttled_table_is_waited_for_and_then_left_to_another_try(tabled):
 def test_a_step_whose_answer_was_lost_is_known_as_our_own(tabled, step):
     tabled.put("cat.jpg")
     tabled.table_proxy.play("POST", "", 1, lost=True, of=step)
-    kind, answer = tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
+    runtime = tabled.start()
+    kind, answer = runtime.invoke(s3_events(s3_event(tabled.source, "cat.jpg")))
     assert (kind, answer.get("done")) == ("response", 1), answer
+    assert {"done"} == {line["message"] for line in runtime.log() if line.get("message") in ("done", "not processed")}
     record = tabled.record("cat.jpg")
     assert (record["Status"], record["Lease"]["Token"], record["Lease"]["Until"]) == ("done", 1, 0)
     assert [headers["x-amz-target"].rsplit(".")[-1] for _, _, headers in tabled.table_proxy.seen].count(step) == 2
@@ -372,8 +374,9 @@ def test_a_lease_that_cannot_be_read_is_told_and_not_taken(tabled):
 def test_a_claim_that_nobody_finishes_expires(tabled):
     tabled.environment["PIXMILL_RECORD_DAYS"] = "7"
     tabled.put("cat.jpg")
-    tabled.proxy.play("GET", "", 1000, status=503, body=b"<Error><Code>SlowDown</Code></Error>")
+    tabled.table_proxy.play("POST", "", 1000, status=500, of="PutItem")
     assert tabled.start().invoke(s3_events(s3_event(tabled.source, "cat.jpg")), seconds=4)[0] == "error"
+    assert tabled.record("cat.jpg")["Status"] == "processing"
     assert int(tabled.record("cat.jpg")["ExpiresAt"]) > time.time() + 6 * 86400
 
 

@@ -148,6 +148,18 @@ static void lists_filter_and_follow(void **state)
     struct seen news = list(filter, &cursor);
     assert_int_equal(news.count, 2);
     assert_string_equal(news.first, image_of("in/a")); /* oldest first */
+
+    filter.after_change = cursor;
+    filter.limit = 1;
+    put_record("in/e", PX_RECORD_DONE, PX_OK);
+    usleep(2000);
+    put_record("in/f", PX_RECORD_DONE, PX_OK);
+    news = list(filter, &cursor); /* what did not fit comes next */
+    assert_string_equal(news.first, image_of("in/e"));
+    filter.after_change = cursor;
+    news = list(filter, &cursor);
+    assert_int_equal(news.count, 1);
+    assert_string_equal(news.first, image_of("in/f"));
     filter.after_change = cursor;
     assert_int_equal(list(filter, &cursor).count, 0);
 }
