@@ -278,6 +278,8 @@ px_status px_aws_call(px_aws_ports *ports, const px_aws_request *request, px_are
     }
     if (status == PX_CHECKSUM_MISMATCH)
         status = PX_NETWORK; /* on the way to AWS: the bytes here are as they were */
+    if (status == PX_BAD_CONFIG && !*ret->code)
+        status = PX_NETWORK; /* a certificate that is not trusted: no repeat helps now, but the picture is not to blame */
     if (status == PX_OUT_OF_TIME)
         status = PX_NETWORK; /* the invocation's time was up, not the picture's */
     log_call(ports, request, ret, tries, start_us, status, &why);

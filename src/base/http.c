@@ -181,7 +181,7 @@ static void judge(transfer *self, CURLcode code)
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) { /* the next try would meet the same */
         const char *bundle = self->http->bundle;
         self->result = PX_BAD_CONFIG;
-        snprintf(self->reason, sizeof self->reason, "%.200s; trusted is what %.200s holds: AWS_CA_BUNDLE or SSL_CERT_FILE name another",
+        snprintf(self->reason, sizeof self->reason, "%.180s; look at the clock and at the endpoint's name; trusted is what %.180s holds: AWS_CA_BUNDLE or SSL_CERT_FILE name another",
                  self->error[0] ? self->error : px_curl.easy_strerror(code), *bundle ? bundle : "no CA bundle, since none was found,");
     } else if (code == CURLE_OK)
         snprintf(self->reason, sizeof self->reason, "HTTP %d", self->status);
@@ -388,6 +388,7 @@ static void set_up(transfer *self, const px_http_request *request)
         px_curl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
     if (self->http->bundle[0])
         px_curl.easy_setopt(easy, CURLOPT_CAINFO, self->http->bundle);
+    px_curl.easy_setopt(easy, CURLOPT_CAPATH, NULL); /* a folder that libcurl was built with would be trusted beside it */
     px_curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
     px_curl.easy_setopt(easy, CURLOPT_HEADERDATA, self);
     px_curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);

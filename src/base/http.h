@@ -1,8 +1,8 @@
 /* http.h - an HTTP/1.1 client that many threads share (libcurl, loaded when the client opens).
  *
  * One network thread drives all transfers and keeps the connections; callers wait for theirs. Nothing is followed,
- * retried or signed here: that is the caller's. HTTPS is verified against the first CA bundle that exists of AWS_CA_BUNDLE,
- * SSL_CERT_FILE, the systems' usual places and lib/ca-bundle.crt beside the program. */
+ * retried or signed here: that is the caller's. HTTPS is verified against the CA bundle that AWS_CA_BUNDLE or SSL_CERT_FILE names, else
+ * the first that exists of the systems' usual places and lib/ca-bundle.crt beside the program. */
 #ifndef PX_BASE_HTTP_H
 #define PX_BASE_HTTP_H
 

@@ -183,7 +183,7 @@ def test_a_bundle_beside_the_program_is_trusted(secure, tmp_path):
 
 def test_a_stranger_is_refused_with_what_to_do(secure):
     kind, error = run(secure)
-    assert (kind, error["errorType"]) == ("error", "Pixmill.bad-config"), error
+    assert (kind, error["errorType"]) == ("error", "Pixmill.network"), error
     assert "AWS_CA_BUNDLE" in error["errorMessage"] and "ertificate" in error["errorMessage"]
     assert secure.server.connections <= 3  # no repeats: it would be the same again
     assert secure.keys() == []
@@ -194,9 +194,18 @@ def test_a_certificate_that_does_not_hold_is_refused(secure, tmp_path, authority
     server = TlsServer(secure.moto.endpoint, write(tmp_path / "bad.pem", certificate("server", authority, hosts, end), True))
     secure.environment.update(AWS_CA_BUNDLE=secure.bundle, AWS_ENDPOINT_URL_S3=f"https://localhost:{server.port}")
     kind, error = run(secure)
-    assert (kind, error["errorType"]) == ("error", "Pixmill.bad-config"), error
-    assert secure.keys() == []
+    assert (kind, error["errorType"]) == ("error", "Pixmill.network"), error
+    assert secure.keys() == [] and server.connections <= 3
     server.close()
+
+
+def test_a_folder_of_the_system_is_not_trusted_beside_the_bundle(secure, tmp_path):
+    """What libcurl was built to look into as well: only the bundle counts."""
+    name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", secure.bundle], capture_output=True, text=True, check=True).stdout.strip()
+    secure.environment["AWS_CA_BUNDLE"] = write(tmp_path / "other.pem", certificate("somebody else"))
+    hide = f"mount -t tmpfs none /etc/ssl && mkdir /etc/ssl/certs && cp {secure.bundle} /etc/ssl/certs/{name}.0"
+    kind, error = run(secure, arguments=in_namespace(hide, PROGRAM, "lambda"))
+    assert kind == "error" and "AWS_CA_BUNDLE" in error["errorMessage"], error
 
 
 def test_a_bundle_that_is_not_there_is_named(secure):

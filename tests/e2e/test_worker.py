@@ -108,6 +108,16 @@ def test_a_long_job_keeps_its_message(worker):
     assert [method for method, path, _ in worker.proxy.seen if "cat" in path].count("GET") == 1
 
 
+def test_a_message_that_is_to_come_again_is_let_go(worker):
+    worker.environment["PIXMILL_VISIBILITY"] = "2"  # a heartbeat that held on to it would renew that for ever
+    worker.put("cat.jpg")
+    worker.proxy.play("GET", "cat", 6, status=500)  # all tries of the first delivery
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.keys() == ["processed-cat.jpg"]
+
+
 @pytest.mark.parametrize("step", ["ReceiveMessage", "DeleteMessage", "UpdateItem", "PutItem"])
 def test_a_lost_answer_loses_no_message(worker, step):
     add_table(worker, worker.moto)
