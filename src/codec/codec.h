@@ -30,7 +30,10 @@ typedef struct px_header {
     px_alpha alpha;
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
+    px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
 } px_header;
+
+enum { PX_PROFILE_BYTES_MAX = 4 << 20 }; /* a bigger one is passed over */
 
 /* A decoder, from open to close: look at the header, start once, pull every row from the top. */
 typedef struct px_decoder px_decoder;
@@ -62,6 +65,7 @@ typedef struct px_encoder_spec {
     px_alpha alpha; /* PX_OPAQUE or, where px_format_has_alpha, PX_STRAIGHT */
     int quality;    /* 1 to 100; lossless formats ignore it */
     int orientation; /* 2 to 8: said in a minimal EXIF, for rows that are not upright; otherwise 1 or 0 */
+    px_bytes profile; /* ICC, to be embedded; empty for none. Borrowed until finish */
 } px_encoder_spec;
 
 typedef struct px_encoder px_encoder;

@@ -85,6 +85,10 @@ static px_status parse_spec(const px_options *options, px_output_spec *ret, px_e
     spec.fit = px_fit_find(fit);
     if (spec.fit == PX_FIT_COUNT)
         return px_fail(err, PX_BAD_REQUEST, "--fit %s: wanted inside, cover, contain, fill or outside", fit);
+    const char *colour = px_option_text(options, "colour", "srgb");
+    spec.colour = px_colour_mode_find(colour);
+    if (spec.colour == PX_COLOUR_MODE_COUNT)
+        return px_fail(err, PX_BAD_REQUEST, "--colour %s: wanted srgb or keep", colour);
     const char *format = px_option_text(options, "format", "jpeg");
     spec.format = px_format_find(format);
     if (spec.format == PX_FORMAT_COUNT)
@@ -545,6 +549,7 @@ static const px_flag flags[] = {
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },
     { "format", 'f', "FORMAT", "jpeg, png or keep; otherwise OUT's extension tells", "format" },
     { "quality", 'q', "1-100", "of JPEG (80)", "quality" },
+    { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
     { "background", 0, "#RRGGBB", "where transparency is lost (#ffffff)", "background" },
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },
     { "jobs", 'j', "COUNT", "pictures at once (as many as cores)", NULL },

@@ -15,6 +15,7 @@
 #include "codec/codec.h"
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
+typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
 typedef enum px_strip { PX_STRIP_ALL, PX_STRIP_GPS, PX_STRIP_NONE, PX_STRIP_COUNT } px_strip;
 
 /* One output as the engine sees it: everything that changes its pixels or bytes, nothing else. */
@@ -26,7 +27,8 @@ typedef struct px_output_spec {
     int quality;           /* 1 to 100 */
     uint8_t background[3]; /* sRGB, where alpha is lost, and for contain */
     bool rotate;           /* apply the EXIF orientation */
-    uint32_t reserved[8];  /* zero */
+    px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
+    uint32_t reserved[7];  /* zero */
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
@@ -61,6 +63,8 @@ PX_CHECKED px_status px_transform(const px_source *source, const px_limits *limi
 /* The upright size that `spec` makes of a source of width x height (upright). Pure; also used by `plan`. */
 void px_output_size(const px_output_spec *spec, int width, int height, int *ret_width, int *ret_height);
 
+px_colour_mode px_colour_mode_find(const char *name); /* "srgb", "keep"; PX_COLOUR_MODE_COUNT if there is none */
+const char *px_colour_mode_name(px_colour_mode mode);
 px_fit px_fit_find(const char *name); /* PX_FIT_COUNT if there is none */
 const char *px_fit_name(px_fit fit);
 

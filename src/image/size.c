@@ -10,6 +10,18 @@ static const char *const fit_names[PX_FIT_COUNT] = {
     [PX_FIT_FILL] = "fill",     [PX_FIT_OUTSIDE] = "outside",
 };
 
+static const char *const colour_names[PX_COLOUR_MODE_COUNT] = { "srgb", "keep" };
+
+px_colour_mode px_colour_mode_find(const char *name)
+{
+    int mode = 0;
+    while (mode < PX_COLOUR_MODE_COUNT && strcmp(name, colour_names[mode]) != 0)
+        mode++;
+    return (px_colour_mode)mode;
+}
+
+const char *px_colour_mode_name(px_colour_mode mode) { return colour_names[mode]; }
+
 px_fit px_fit_find(const char *name)
 {
     int fit = 0;

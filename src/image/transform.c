@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "image/colour.h"
 #include "image/orient.h"
 #include "image/resample.h"
 #include "image/size.h"
@@ -38,6 +39,8 @@ typedef struct lane {
     uint8_t *turned;           /* owned; one turned row */
     uint8_t *held;             /* owned; the scaled picture, if its orientation cannot stream; or NULL */
     uint8_t *canvas;           /* owned; one row of the output */
+    const px_colour *colour;   /* borrowed; NULL if the colours stay */
+    uint8_t *converted;        /* owned; one row in sRGB, alpha straight */
 } lane;
 
 typedef struct transform {
@@ -45,6 +48,7 @@ typedef struct transform {
     int eighths;
     int width, height;   /* of decoded rows */
     uint8_t *premultiplied; /* owned; one decoded row, if a lane with alpha scales */
+    px_colour *colour;      /* owned; NULL if the source is in sRGB, or no lane wants to be */
     lane lanes[PX_LIMIT_OUTPUTS];
     int count;
 } transform;
@@ -59,8 +63,10 @@ static void transform_done(transform *self)
         free(l->turned);
         free(l->held);
         free(l->canvas);
+        free(l->converted);
     }
     free(self->premultiplied);
+    px_colour_destroy(self->colour);
     px_decoder_close(&self->decoder);
 }
 
@@ -114,6 +120,8 @@ static px_status plan_lane(lane *l, const px_output_spec *spec, const px_header 
                                      .alpha = opaque ? PX_OPAQUE : PX_STRAIGHT,
                                      .quality = spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality,
                                      .orientation = spec->rotate ? 1 : header->orientation };
+    if (spec->colour == PX_COLOUR_KEEP && l->encoding.model == header->model && !header->inks)
+        l->encoding.profile = header->profile;
     int side = px_format_side(format);
     if (layout.width > side || layout.height > side)
         return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", px_format_name(format), layout.width,
@@ -164,7 +172,7 @@ static uint64_t lane_memory(const lane *l)
         bytes += px_resample_memory(&l->scaling);
     if (!px_orientation_streams(l->turn))
         bytes += picture_bytes(l);
-    return bytes + 4u * ((uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
+    return bytes + 4u * (2u * (uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
 }
 
 static uint64_t memory_budget(const px_limits *limits)
@@ -184,7 +192,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
         self->count = i + 1;
     }
     self->eighths = choose_eighths(self);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * 4;
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * 4 + header->profile.count * 2;
     for (int i = 0; i < count; i++) {
         plan_scaling(self, &self->lanes[i]);
         memory += lane_memory(&self->lanes[i]);
@@ -206,7 +214,9 @@ static px_status open_lane(lane *l, int fd, px_error *err)
     l->canvas = malloc((size_t)l->layout.width * 4);
     if (!px_orientation_streams(l->turn))
         l->held = malloc((size_t)picture_bytes(l));
-    if (!l->row || !l->turned || !l->canvas || (!l->held && !px_orientation_streams(l->turn)))
+    if (l->colour)
+        l->converted = malloc((size_t)l->layout.picture_width * 4);
+    if (!l->row || !l->turned || !l->canvas || (l->colour && !l->converted) || (!l->held && !px_orientation_streams(l->turn)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for an output of %dx%d", l->layout.width, l->layout.height);
     if (l->scaled)
         PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
@@ -225,18 +235,47 @@ static void premultiply(const uint8_t *row, int width, int channels, uint8_t *ta
     }
 }
 
-/* One picture pixel, of the lane's row, as the encoder wants it: alpha straight or laid on the background. */
-static void finish_pixel(const lane *l, const uint8_t *pixel, uint8_t *target)
+static unsigned divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
+
+static void straighten(const uint8_t *row, int width, int channels, uint8_t *target)
+{
+    for (int x = 0; x < width; x++, row += channels, target += channels) {
+        unsigned alpha = row[channels - 1];
+        for (int c = 0; c < channels - 1; c++) {
+            unsigned value = divide_by(alpha, row[c]);
+            target[c] = (uint8_t)(value > 255 ? 255 : value);
+        }
+        target[channels - 1] = (uint8_t)alpha;
+    }
+}
+
+/* The row in sRGB, if it is in other colours; *alpha is what its alpha is then. */
+static uint8_t *convert_row(const lane *l, uint8_t *row, px_alpha *alpha)
+{
+    const uint8_t *from = row;
+    if (!l->colour)
+        return row;
+    if (*alpha == PX_PREMULTIPLIED) {
+        straighten(row, l->layout.picture_width, l->channels, l->converted);
+        from = l->converted;
+        *alpha = PX_STRAIGHT;
+    }
+    px_colour_convert(l->colour, from, l->layout.picture_width, l->converted);
+    return l->converted;
+}
+
+/* One picture pixel, of a row with such alpha, as the encoder wants it: alpha straight or laid on the background. */
+static void finish_pixel(const lane *l, px_alpha kind, const uint8_t *pixel, uint8_t *target)
 {
     int colours = px_channels(l->model, PX_OPAQUE), out = px_channels(l->encoding.model, PX_OPAQUE);
-    unsigned alpha = l->alpha == PX_OPAQUE ? 255 : pixel[colours];
+    unsigned alpha = kind == PX_OPAQUE ? 255 : pixel[colours];
     for (int c = 0; c < out; c++) {
         unsigned value = pixel[colours == 1 ? 0 : c];
         if (l->encoding.alpha != PX_OPAQUE) {
-            if (l->alpha == PX_PREMULTIPLIED)
-                value = alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha;
+            if (kind == PX_PREMULTIPLIED)
+                value = divide_by(alpha, value);
         } else {
-            if (l->alpha == PX_STRAIGHT)
+            if (kind == PX_STRAIGHT)
                 value = over_255(value * alpha);
             value += over_255(l->spec->background[c] * (255 - alpha));
         }
@@ -280,13 +319,15 @@ static px_status finish_row(lane *l, uint8_t *row, int y, px_error *err)
         if (padded)
             fill_background(l);
     }
-    if (!padded && l->alpha == PX_OPAQUE && l->model == l->encoding.model) {
+    px_alpha alpha = l->alpha;
+    row = convert_row(l, row, &alpha);
+    if (!padded && alpha == PX_OPAQUE && l->model == l->encoding.model) {
         PX_TRY(push_canvas(l, row, err));
     } else {
         uint8_t *target = l->canvas + left * px_channels(l->encoding.model, l->encoding.alpha);
         int out = px_channels(l->encoding.model, l->encoding.alpha);
         for (int x = 0; x < l->layout.picture_width; x++)
-            finish_pixel(l, row + x * l->channels, target + x * out);
+            finish_pixel(l, alpha, row + x * l->channels, target + x * out);
         PX_TRY(push_canvas(l, l->canvas, err));
     }
     if (y == l->layout.picture_height - 1)
@@ -340,9 +381,24 @@ static px_status run(transform *self, px_error *err)
     return PX_OK;
 }
 
+/* One conversion for all lanes that want it. Inks were made into light by the decoder, and their profile is not about that. */
+static px_status choose_colours(transform *self, px_error *err)
+{
+    const px_header *header = &self->decoder->header;
+    bool wanted = false;
+    for (int i = 0; i < self->count; i++)
+        wanted |= self->lanes[i].spec->colour == PX_COLOUR_SRGB;
+    if (wanted && !header->inks)
+        PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
+    for (int i = 0; i < self->count; i++)
+        self->lanes[i].colour = self->lanes[i].spec->colour == PX_COLOUR_SRGB ? self->colour : NULL;
+    return PX_OK;
+}
+
 static px_status start(transform *self, const int *output_fds, px_error *err)
 {
     const px_header *header = &self->decoder->header;
+    PX_TRY(choose_colours(self, err));
     for (int i = 0; i < self->count; i++)
         PX_TRY(open_lane(&self->lanes[i], output_fds[i], err));
     PX_TRY(self->decoder->start(self->decoder, self->eighths, &self->width, &self->height, err));

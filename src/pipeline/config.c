@@ -85,13 +85,14 @@ static const option options[] = {
     { "format", CHOICE, "jpeg", .choices = "keep|jpeg|png", OUT(spec.format), .meaning = "of the output; keep: the source's" },
     { "quality", COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
     { "background", COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
+    { "colour", CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
     { "rotate", FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
 };
 enum { OPTION_COUNT = sizeof options / sizeof *options };
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
 static const char *const later[] = { "watermark", "position", "effort", "lossless", "max_bytes", "sharpen",
-                                     "strip", "colour", "animated", "crop" };
+                                     "strip", "animated", "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {

@@ -77,9 +77,9 @@ void px_output_fingerprint(px_output *output)
     char text[512];
     /* Canonical JSON: names sorted, no spaces. */
     int length = snprintf(text, sizeof text,
-                          "{\"background\":\"#%02x%02x%02x\",\"engine\":%d,\"enlarge\":%s,\"fit\":\"%s\",\"format\":\"%s\",\"height\":%d,"
+                          "{\"background\":\"#%02x%02x%02x\",\"colour\":\"%s\",\"engine\":%d,\"enlarge\":%s,\"fit\":\"%s\",\"format\":\"%s\",\"height\":%d,"
                           "\"quality\":%d,\"rotate\":%s,\"width\":%d}",
-                          spec->background[0], spec->background[1], spec->background[2], PX_ENGINE_NUMBER,
+                          spec->background[0], spec->background[1], spec->background[2], px_colour_mode_name(spec->colour), PX_ENGINE_NUMBER,
                           spec->enlarge ? "true" : "false", px_fit_name(spec->fit), px_format_name(spec->format), spec->height,
                           spec->quality, spec->rotate ? "true" : "false", spec->width);
     uint8_t digest[PX_HASH_MAX];

@@ -170,6 +170,8 @@ def test_a_cut_download_goes_on_where_it_was_cut(place):
     assert place.size("processed-noise.jpg") == (800, 600)
     ranges = [headers["range"] for method, path, headers in place.proxy.seen if method == "GET" and "range" in headers]
     assert ranges and ranges[0].startswith("bytes=") and ranges[0] != "bytes=0-"
+    etag = place.s3.head_object(Bucket=place.source, Key="noise.png")["ETag"]
+    assert {headers.get("if-match") for method, _, headers in place.proxy.seen if "range" in headers} == {etag}  # the rest of the same object
 
 
 def test_a_bit_that_changed_on_the_way_is_noticed(place):

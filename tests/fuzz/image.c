@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     specs[0].fit = PX_FIT_COVER;
     specs[1].width = 0;
     specs[1].format = PX_FORMAT_KEEP;
+    specs[1].colour = PX_COLOUR_KEEP;
     int fds[2] = { memfd_create("jpeg", MFD_CLOEXEC), memfd_create("png", MFD_CLOEXEC) };
     px_source source;
     px_transform_report report;

@@ -3,7 +3,7 @@
  * Its source manager reads a px_source, its error manager jumps back into the call that entered the library and
  * never further: each of open, start and pull has its own setjmp. Rows come out as grey or RGB; CMYK and YCCK are
  * turned into RGB here (Adobe stores them inverted). Application markers are counted and skipped by us, so that
- * a header of megabytes costs no memory; only the first EXIF block is kept. Where the source ends early the library is told
+ * a header of megabytes costs no memory; only the first EXIF block and the ICC profile are kept. Where the source ends early the library is told
  * "end of image", and whether something was missing is judged from the warning that follows. */
 #include <setjmp.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "codec/exif.h"
 #include "codec/formats.h"
 
-enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536 };
+enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536, PARTS_MAX = 256, PART_HEAD = 14 };
 
 typedef struct jpeg_decoder {
     px_decoder base;
@@ -33,6 +33,10 @@ typedef struct jpeg_decoder {
     bool ended;          /* the source had no more bytes when the library wanted some */
     bool inverted;       /* CMYK as Adobe writes it */
     uint8_t *row;        /* owned; one row as the library gives it */
+    px_bytes parts[PARTS_MAX]; /* owned; of the ICC profile, by number */
+    int part_count;            /* that the profile says it has; 0: none was seen */
+    size_t profile_bytes;      /* of the parts so far */
+    uint8_t *profile;          /* owned; the parts joined */
     size_t exif_count;
     uint8_t exif[MARKER_BYTES];
     uint8_t bytes[INPUT_BYTES];
@@ -134,6 +138,43 @@ static int next_byte(jpeg_decoder *self)
     return *self->input.next_input_byte++;
 }
 
+/* A part of the ICC profile (ICC.1:2022 B.4): "ICC_PROFILE\0", its number from 1, how many there are, bytes. *length is what is left of
+ * the marker. A part that does not fit the others is passed over, and the profile then is not whole. */
+static void take_part(jpeg_decoder *self, int *length)
+{
+    uint8_t head[PART_HEAD];
+    for (int i = 0; i < PART_HEAD; i++)
+        head[i] = (uint8_t)next_byte(self);
+    *length -= PART_HEAD;
+    int number = head[12], count = head[13];
+    if (memcmp(head, "ICC_PROFILE", 12) != 0 || number < 1 || number > count || (self->part_count && self->part_count != count) ||
+        self->parts[number].data || *length == 0 || self->profile_bytes + (size_t)*length > PX_PROFILE_BYTES_MAX)
+        return;
+    uint8_t *bytes = malloc((size_t)*length);
+    if (!bytes)
+        return;
+    self->part_count = count;
+    self->parts[number] = (px_bytes){ bytes, (size_t)*length };
+    self->profile_bytes += (size_t)*length;
+    for (; *length > 0; --*length)
+        *bytes++ = (uint8_t)next_byte(self);
+}
+
+/* Empty if a part is missing. */
+static px_bytes join_profile(jpeg_decoder *self)
+{
+    size_t count = 0;
+    for (int i = 1; i <= self->part_count; i++)
+        if (!self->parts[i].data)
+            return (px_bytes){ 0 };
+    self->profile = self->part_count ? malloc(self->profile_bytes) : NULL;
+    for (int i = 1; self->profile && i <= self->part_count; i++) {
+        memcpy(self->profile + count, self->parts[i].data, self->parts[i].count);
+        count += self->parts[i].count;
+    }
+    return (px_bytes){ self->profile, count };
+}
+
 /* An application or comment marker: counted; EXIF is kept (T.81 B.2.4.6: two bytes of length, itself included). */
 static boolean on_marker(j_decompress_ptr library)
 {
@@ -157,6 +198,8 @@ static boolean on_marker(j_decompress_ptr library)
         if (memcmp(self->exif, "Exif\0", 5) == 0)
             self->exif_count = (size_t)length;
     } else {
+        if (library->unread_marker == JPEG_APP0 + 2 && length > PART_HEAD)
+            take_part(self, &length);
         input_skip(library, length);
     }
     return TRUE;
@@ -231,6 +274,9 @@ static void decoder_close(px_decoder *base)
 {
     jpeg_decoder *self = (jpeg_decoder *)base;
     jpeg_destroy_decompress(&self->library);
+    for (int i = 0; i < PARTS_MAX; i++)
+        free((uint8_t *)(uintptr_t)self->parts[i].data);
+    free(self->profile);
     free(self->row);
     free(self);
 }
@@ -294,6 +340,7 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
         .orientation = self->exif_count > prefix
                            ? px_exif_orientation((px_bytes){ self->exif + prefix, self->exif_count - prefix }) : 1,
         .scalable = true,
+        .profile = join_profile(self),
     };
     *ret = held;
     held = NULL;

@@ -128,6 +128,8 @@ static px_status start(jpeg_encoder *self, const px_encoder_spec *spec, px_error
     jpeg_start_compress(&self->library, TRUE);
     if (spec->orientation > 1)
         write_orientation(self, spec->orientation);
+    if (spec->profile.count)
+        jpeg_write_icc_profile(&self->library, spec->profile.data, (unsigned)spec->profile.count);
     return PX_OK;
 }
 

@@ -9,6 +9,7 @@
 
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
+#include <libdeflate.h>
 
 #include "codec/exif.h"
 #include "codec/formats.h"
@@ -39,6 +40,7 @@ typedef struct png_decoder {
     uint8_t *current, *previous; /* owned; raw rows, one filter byte before the samples */
     uint8_t *row;                /* owned; one finished row */
     uint8_t *held;               /* owned; the finished picture, if interlaced */
+    uint8_t *profile;            /* owned; the ICC profile, inflated; or NULL */
     int pulled;
     uint8_t input[INPUT_BYTES];
     uint8_t inflated[INFLATED_BYTES];
@@ -195,6 +197,46 @@ static px_status read_exif(png_decoder *self, px_error *err)
     return PX_OK;
 }
 
+/* Inflated, or NULL. Its first four bytes say how long it is (ICC.1:2022 7.2.2). */
+static uint8_t *inflate_profile(const uint8_t *packed, size_t count, size_t *ret_count)
+{
+    struct libdeflate_decompressor *inflate = libdeflate_alloc_decompressor();
+    uint8_t *profile = NULL;
+    for (size_t room = 16 << 10; inflate && !profile && room <= PX_PROFILE_BYTES_MAX; room *= 4) {
+        profile = malloc(room);
+        if (!profile)
+            break;
+        enum libdeflate_result result = libdeflate_zlib_decompress(inflate, packed, count, profile, room, ret_count);
+        if (result == LIBDEFLATE_SUCCESS)
+            break;
+        free(profile);
+        profile = NULL;
+        if (result != LIBDEFLATE_INSUFFICIENT_SPACE)
+            break;
+    }
+    libdeflate_free_decompressor(inflate);
+    return profile;
+}
+
+/* PNG 11.3.2.3: a name, 0, the method 0, zlib. One that is not as it should be is passed over, like every ancillary chunk. */
+static px_status read_profile(png_decoder *self, px_error *err)
+{
+    size_t count = self->chunk_left;
+    if (self->profile || count > PX_PROFILE_BYTES_MAX)
+        return PX_OK;
+    uint8_t *chunk = malloc(count + 1);
+    if (!chunk)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", count);
+    px_status status = chunk_take(self, chunk, count, err);
+    const uint8_t *name_end = status == PX_OK ? memchr(chunk, 0, count < 80 ? count : 80) : NULL;
+    size_t head = name_end ? (size_t)(name_end - chunk) + 2 : 0, bytes = 0;
+    if (name_end && head < count && name_end[1] == 0)
+        self->profile = inflate_profile(chunk + head, count - head, &bytes);
+    self->base.header.profile = (px_bytes){ self->profile, self->profile ? bytes : 0 };
+    free(chunk);
+    return status;
+}
+
 /* All chunks in front of the first IDAT, whose data comes next. */
 static px_status read_chunks(png_decoder *self, px_error *err)
 {
@@ -216,6 +258,8 @@ static px_status read_chunks(png_decoder *self, px_error *err)
             PX_TRY(read_transparency(self, err));
         else if (memcmp(self->type, "eXIf", 4) == 0)
             PX_TRY(read_exif(self, err));
+        else if (memcmp(self->type, "iCCP", 4) == 0)
+            PX_TRY(read_profile(self, err));
         PX_TRY(chunk_end(self, err));
     }
     if (self->colour_type == PALETTE && !self->has_palette)
@@ -478,6 +522,7 @@ static void decoder_close(px_decoder *base)
     free(self->previous);
     free(self->row);
     free(self->held);
+    free(self->profile);
     free(self);
 }
 

@@ -95,6 +95,21 @@ static px_status write_chunk(png_encoder *self, const char *type, const uint8_t 
     return PX_OK;
 }
 
+static void free_bytes(uint8_t **bytes) { free(*bytes); }
+
+static px_status write_profile(png_encoder *self, px_error *err)
+{
+    static const char head[] = "ICC profile\0"; /* a name, 0, the method 0 */
+    px_bytes profile = self->spec.profile;
+    size_t bound = libdeflate_zlib_compress_bound(self->deflate, profile.count);
+    PX_AUTO(free_bytes) uint8_t *chunk = malloc(sizeof head + bound);
+    if (!chunk)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", profile.count);
+    memcpy(chunk, head, sizeof head);
+    size_t bytes = libdeflate_zlib_compress(self->deflate, profile.data, profile.count, chunk + sizeof head, bound);
+    return write_chunk(self, "iCCP", chunk, sizeof head + bytes, err);
+}
+
 static px_status write_start(png_encoder *self, px_error *err)
 {
     const px_encoder_spec *spec = &self->spec;
@@ -109,10 +124,8 @@ static px_status write_start(png_encoder *self, px_error *err)
         uint8_t exif[PX_EXIF_BYTES];
         PX_TRY(write_chunk(self, "eXIf", exif, px_exif_format(spec->orientation, exif), err));
     }
-    return PX_OK;
+    return spec->profile.count ? write_profile(self, err) : PX_OK;
 }
-
-static void free_bytes(uint8_t **bytes) { free(*bytes); }
 
 static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error *err)
 {

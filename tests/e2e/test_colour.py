@@ -1,0 +1,188 @@
+"""What a picture's ICC profile says is what people see: against littlecms on the full-size picture (Pillow's ImageCms)."""
+import io
+import struct
+import subprocess
+
+import pytest
+from PIL import Image, ImageCms, ImageDraw
+
+from conftest import PROGRAM
+
+
+# ---- profiles: matrix and curve, as ICC.1 spells them (version 2) ----
+
+def s15(value):
+    return struct.pack(">i", round(value * 65536))
+
+
+def xyz(*values):
+    return b"XYZ \0\0\0\0" + b"".join(map(s15, values))
+
+
+def curve(gamma):
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+
+
+def profile(space, tags, device=b"mntr"):
+    tags = {b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(80), b"cprt": b"text\0\0\0\0none\0\0\0\0", b"wtpt": xyz(0.9642, 1, 0.8249), **tags}
+    table, data = b"", b""
+    for name, body in tags.items():
+        body += bytes(-len(body) % 4)
+        table += name + struct.pack(">II", 128 + 4 + 12 * len(tags) + len(data), len(body))
+        data += body
+    size = 128 + 4 + len(table) + len(data)
+    head = struct.pack(">I4s4s4s4s4s12s4s", size, b"\0\0\0\0", b"\x02\x40\0\0", device, space, b"XYZ ", struct.pack(">6H", 2026, 1, 1, 0, 0, 0), b"acsp")
+    return head + bytes(28) + s15(0.9642) + s15(1) + s15(0.8249) + bytes(48) + struct.pack(">I", len(tags)) + table + data
+
+
+def rgb(red, green, blue, gamma):
+    return profile(b"RGB ", {b"rXYZ": xyz(*red), b"gXYZ": xyz(*green), b"bXYZ": xyz(*blue),
+                             b"rTRC": curve(gamma), b"gTRC": curve(gamma), b"bTRC": curve(gamma)})
+
+
+PROFILES = {  # primaries in D50
+    "Display P3": rgb((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407), 2.2),
+    "Adobe RGB": rgb((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457), 2.19921875),
+    "ProPhoto": rgb((0.79767, 0.28804, 0), (0.13519, 0.71188, 0), (0.03134, 0.00009, 0.82491), 1.8),
+}
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY = profile(b"GRAY", {b"kTRC": curve(1.0)})  # linear: far from how sRGB's greys are
+
+
+def picture(size=(1200, 900), mode="RGB"):
+    """Soft patches of all kinds of colours: what a resampler does to edges is not the question."""
+    small = Image.new("RGB", (12, 9))
+    small.putdata([((i * 53) % 256, (i * 97 + 40) % 256, (i * 29 + 90) % 256) for i in range(108)])
+    return small.convert(mode).resize(size, Image.Resampling.BICUBIC)
+
+
+def resize(tmp_path, source, target, *arguments):
+    subprocess.run([PROGRAM, "resize", *arguments, str(source), str(target)], check=True, capture_output=True, text=True, timeout=60)
+    return Image.open(target)
+
+
+def reference(image, icc, width=400):
+    """The whole picture converted at full size, then made small."""
+    made = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.ImageCmsProfile(io.BytesIO(SRGB)),
+                                     renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB", flags=ImageCms.Flags.BLACKPOINTCOMPENSATION)
+    return made.resize((width, width * image.height // image.width), Image.Resampling.LANCZOS)
+
+
+def lab(image):
+    return [(l / 2.55, a, b) for l, a, b in
+            ImageCms.profileToProfile(image.convert("RGB"), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB").get_flattened_data()]
+
+
+def differences(ours, wanted):
+    """ΔE (CIE76) of each pixel, sorted. Lab in whole steps is good to about ±1."""
+    assert ours.size == wanted.size
+    return sorted(sum((x - y) ** 2 for x, y in zip(a, b)) ** 0.5 for a, b in zip(lab(ours), lab(wanted)))
+
+
+def judge(found, mean=1.0, p99=3.0):
+    assert sum(found) / len(found) <= mean and found[int(len(found) * 0.99)] <= p99, (sum(found) / len(found), found[int(len(found) * 0.99)], found[-1])
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_wide_gamut_becomes_srgb(tmp_path, name, kind):
+    image, icc = picture(), PROFILES[name]
+    image.save(tmp_path / f"in.{kind}", icc_profile=icc, quality=98, subsampling=0)
+    ours = resize(tmp_path, tmp_path / f"in.{kind}", tmp_path / "out.png", "--width", "400", "--format", "png")
+    wanted = reference(image, icc)
+    judge(differences(ours, wanted))
+    assert "icc_profile" not in ours.info
+    plain = image.resize(ours.size, Image.Resampling.LANCZOS)
+    assert sum(differences(plain, wanted)) / (400 * 300) > 4  # it would be far off without
+
+
+def test_through_jpeg_too(tmp_path):
+    image, icc = picture(), PROFILES["Display P3"]
+    image.save(tmp_path / "in.jpg", icc_profile=icc, quality=98, subsampling=0)
+    ours = resize(tmp_path, tmp_path / "in.jpg", tmp_path / "out.jpg", "--width", "400", "--quality", "95")
+    judge(differences(ours, reference(image, icc)), 2.0, 8.0)  # 4:2:0
+    assert "icc_profile" not in ours.info
+
+
+def test_keep_embeds_the_profile_and_leaves_the_colours(tmp_path):
+    image, icc = picture(), PROFILES["Adobe RGB"]
+    for kind in ("png", "jpg"):
+        image.save(tmp_path / f"in.{kind}", icc_profile=icc, quality=98, subsampling=0)
+        ours = resize(tmp_path, tmp_path / f"in.{kind}", tmp_path / f"out.{kind}", "--width", "400", "--format", kind, "--colour", "keep", "--quality", "95")
+        assert ours.info["icc_profile"] == icc
+        judge(differences(ours, image.resize(ours.size, Image.Resampling.LANCZOS)), 2.0, 8.0)
+
+
+def test_grey_stays_grey_with_srgb_s_curve(tmp_path):
+    image = picture(mode="L")
+    image.save(tmp_path / "in.png", icc_profile=GREY)
+    ours = resize(tmp_path, tmp_path / "in.png", tmp_path / "out.png", "--width", "400", "--format", "png")
+    assert ours.mode == "L"
+
+    def to_srgb(value):
+        linear = value / 255
+        return 255 * (12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055)
+
+    wanted = image.point([round(to_srgb(value)) for value in range(256)]).resize(ours.size, Image.Resampling.LANCZOS)
+    worst = max(abs(a - b) for a, b in zip(ours.get_flattened_data(), wanted.get_flattened_data()))
+    assert worst <= 3, worst
+
+
+def test_alpha_is_left_alone_and_colours_under_it_are_converted(tmp_path):
+    image, icc = picture(), PROFILES["Display P3"]
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(tmp_path / "in.png", icc_profile=icc)
+    ours = resize(tmp_path, tmp_path / "in.png", tmp_path / "out.png", "--width", "400", "--format", "png")
+    wanted = reference(image.convert("RGB"), icc)
+    alpha = image.getchannel("A").resize(ours.size, Image.Resampling.LANCZOS)
+    assert max(abs(a - b) for a, b in zip(ours.getchannel("A").get_flattened_data(), alpha.get_flattened_data())) <= 1
+    box = (0, 150, 400, 300)  # where there is enough of it to tell colours
+    judge(differences(ours.convert("RGB").crop(box), wanted.crop(box)), 1.5, 4.0)
+
+
+def test_transparency_is_laid_on_the_background_in_srgb(tmp_path):
+    image, icc = Image.new("RGBA", (1200, 900), (0, 0, 0, 0)), PROFILES["ProPhoto"]
+    ImageDraw.Draw(image).rectangle((0, 0, 599, 899), (200, 120, 60, 255))
+    image.save(tmp_path / "in.png", icc_profile=icc)
+    ours = resize(tmp_path, tmp_path / "in.png", tmp_path / "out.png", "--width", "400", "--format", "jpeg", "--background", "#10f080", "--quality", "95")
+    assert all(abs(a - b) <= 6 for a, b in zip(ours.convert("RGB").getpixel((390, 150)), (0x10, 0xf0, 0x80)))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_an_srgb_profile_costs_no_level(tmp_path, kind):
+    image = picture()
+    image.save(tmp_path / f"with.{kind}", icc_profile=SRGB, quality=95)
+    image.save(tmp_path / f"without.{kind}", quality=95)
+    outputs = [resize(tmp_path, tmp_path / f"{name}.{kind}", tmp_path / f"{name}-out.png", "--width", "400", "--format", "png") for name in ("with", "without")]
+    assert outputs[0].tobytes() == outputs[1].tobytes()
+
+
+@pytest.mark.parametrize("broken", [b"", b"\0", SRGB[:200], SRGB[:-1], bytes(128), b"x" * 5000, PROFILES["Display P3"].replace(b"RGB ", b"CMYK"),
+                                    PROFILES["Display P3"].replace(b"mntr", b"link")], ids=range(8))
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_profile_that_cannot_be_used_is_passed_over(tmp_path, kind, broken):
+    image = picture((300, 200))
+    image.save(tmp_path / f"in.{kind}", icc_profile=broken, quality=95)
+    image.save(tmp_path / f"plain.{kind}", quality=95)
+    ours, plain = (resize(tmp_path, tmp_path / f"{name}.{kind}", tmp_path / f"{name}-out.png", "--width", "100", "--format", "png") for name in ("in", "plain"))
+    worst = max(abs(a - b) for a, b in zip(ours.tobytes(), plain.tobytes()))
+    assert worst <= 2 or len(broken) > 400, worst
+
+
+def test_a_profile_in_many_parts_is_put_together(tmp_path):
+    """A JPEG's segment holds 64 kB; the profile here has four, in disorder, and one more that is not its own."""
+    icc = profile(b"RGB ", {b"rXYZ": xyz(0.51512, 0.2412, -0.00105), b"gXYZ": xyz(0.29198, 0.69225, 0.04189), b"bXYZ": xyz(0.1571, 0.06657, 0.78407),
+                            b"rTRC": curve(2.2), b"gTRC": curve(2.2), b"bTRC": curve(2.2), b"more": b"text\0\0\0\0" + bytes(200000)})
+    image = picture()
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=98, subsampling=0)
+    parts = [icc[i:i + 60000] for i in range(0, len(icc), 60000)]
+    segments = [b"\xff\xe2" + struct.pack(">H", 16 + len(part)) + b"ICC_PROFILE\0" + bytes((number + 1, len(parts))) + part for number, part in enumerate(parts)]
+    segments.insert(0, b"\xff\xe2" + struct.pack(">H", 8) + b"MPF\0ab")
+    body = out.getvalue()
+    (tmp_path / "in.jpg").write_bytes(body[:2] + b"".join(reversed(segments)) + body[2:])
+    ours = resize(tmp_path, tmp_path / "in.jpg", tmp_path / "out.png", "--width", "400", "--format", "png")
+    judge(differences(ours, reference(image, icc)))
+    (tmp_path / "short.jpg").write_bytes(body[:2] + b"".join(segments[:-1]) + body[2:])  # one part is missing: no profile
+    short = resize(tmp_path, tmp_path / "short.jpg", tmp_path / "short.png", "--width", "400", "--format", "png")
+    judge(differences(short, image.resize(short.size, Image.Resampling.LANCZOS)))
