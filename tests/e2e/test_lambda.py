@@ -129,6 +129,20 @@ def test_a_batch_reports_exactly_its_bad_messages(place):
     assert len(place.keys()) == 7
 
 
+def test_a_batch_s_hopeless_message_is_the_dead_letter_not_the_batch(place):
+    sqs = place.moto.client("sqs")
+    place.environment["PIXMILL_DEAD_LETTERS"] = sqs.create_queue(QueueName=f"dead-of-{place.source}")["QueueUrl"]
+    bodies = [json.dumps(s3_events(s3_event(place.source, key))) for key in ("good.jpg", "bad.jpg")]
+    place.put("good.jpg")
+    place.put("bad.jpg", picture()[:3000])
+    event = {"Records": [{"messageId": f"m{i}", "body": body, "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:1:q",
+                          "attributes": {"ApproximateReceiveCount": "1"}} for i, body in enumerate(bodies)]}
+    kind, answer = place.start().invoke(event)
+    assert (kind, answer) == ("response", {"batchItemFailures": []})
+    letters = sqs.receive_message(QueueUrl=place.environment["PIXMILL_DEAD_LETTERS"], MaxNumberOfMessages=10)["Messages"]
+    assert [letter["Body"] for letter in letters] == [bodies[1]]
+
+
 def test_ten_records_are_fetched_side_by_side(place):
     for i in range(10):
         place.put(f"{i}.jpg", picture(200, 200))

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from aws import s3_event, s3_events
+from aws import FaultProxy, s3_event, s3_events
 from conftest import PROGRAM
-from place import Place
+from place import Place, make_table, picture
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -103,8 +103,8 @@ class TlsServer(Server):
 class Proxy(Server):
     """An HTTP proxy that knows CONNECT, and remembers what it was asked."""
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, target=None):
+        self.asked, self.target = [], target
         super().__init__()
 
     def serve(self, connection):
@@ -117,7 +117,7 @@ class Proxy(Server):
             connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             connection.close()
             return
-        with connection, socket.create_connection(target.split(":")) as outside:
+        with connection, socket.create_connection(self.target or target.split(":")) as outside:
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             pump_both(connection, outside)
 
@@ -232,3 +232,37 @@ def test_aws_is_reached_through_the_proxy_and_neighbours_never(secure, spared):
     finally:
         container.close()
         proxy.close()
+
+
+# ---- as on AWS ----
+
+def test_with_no_endpoint_named_aws_s_own_hosts_are_asked(moto, tmp_path, authority):
+    """Buckets in the host, nothing looked at before it is written: a proxy leads AWS's names to moto."""
+    place = Place(moto, HOME=str(tmp_path))
+    make_table(moto.client("dynamodb"), f"images-{place.source}")
+    hosts = ["*.s3.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com"]
+    recorder = FaultProxy(moto.endpoint)
+    server = TlsServer(recorder.endpoint, write(tmp_path / "aws.pem", certificate("aws", authority, hosts), True))
+    proxy = Proxy(("127.0.0.1", server.port))
+    for name in [name for name in place.environment if name.startswith("AWS_ENDPOINT_URL")]:
+        del place.environment[name]
+    place.environment.update(AWS_CA_BUNDLE=write(tmp_path / "authority.pem", authority), HTTPS_PROXY=f"http://127.0.0.1:{proxy.port}",
+                             PIXMILL_TABLE=f"images-{place.source}")
+    try:
+        runtime = place.start()
+        for sequencer, width in (("0A", 1600), ("0B", 1000)):
+            place.put("a/ü cat.jpg", picture(width, 900))
+            kind, answer = runtime.invoke(s3_events(s3_event(place.source, "a/ü cat.jpg", sequencer)))
+            assert (kind, answer.get("done")) == ("response", 1), answer
+        assert place.size("a/processed-ü cat.jpg") == (800, 720)
+        assert {line.split()[1] for line in proxy.asked} == {f"{place.source}.s3.us-east-1.amazonaws.com:443", f"{place.target}.s3.us-east-1.amazonaws.com:443",
+                                                            "dynamodb.us-east-1.amazonaws.com:443"}
+        about_target = [(method, headers.get("if-none-match"), headers.get("if-match")) for method, path, headers in recorder.seen
+                        if headers.get("host", headers.get("Host", "")).startswith(place.target)]
+        assert [method for method, _, _ in about_target] == ["PUT", "PUT", "HEAD", "PUT"]  # there is nothing; 412; whose is it; then it is replaced
+        assert about_target[0][1] == about_target[1][1] == "*" and about_target[3][1:] == (None, about_target[3][2]) and about_target[3][2].startswith('"')
+    finally:
+        place.close()
+        proxy.close()
+        server.close()
+        recorder.close()

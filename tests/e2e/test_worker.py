@@ -26,7 +26,8 @@ class Worker(Place):
     def run(self):
         self.lines = []
         self.process = subprocess.Popen([PROGRAM, "worker"], env={**os.environ, **KEYS, **self.environment}, stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True).start()
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.reader.start()
 
     def send(self, key, sequencer="0A"):
         self.sqs.send_message(QueueUrl=self.queue, MessageBody=json.dumps(s3_events(s3_event(self.source, key, sequencer))))
@@ -45,7 +46,9 @@ class Worker(Place):
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(30)
+        code = self.process.wait(30)
+        self.reader.join(10) # what it said last, too
+        return code
 
     def close(self):
         if self.process and self.process.poll() is None:
