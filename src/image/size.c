@@ -12,24 +12,18 @@ static const char *const fit_names[PX_FIT_COUNT] = {
 
 static const char *const colour_names[PX_COLOUR_MODE_COUNT] = { "srgb", "keep" };
 
-px_colour_mode px_colour_mode_find(const char *name)
+static int find(const char *const *names, int count, const char *name)
 {
-    int mode = 0;
-    while (mode < PX_COLOUR_MODE_COUNT && strcmp(name, colour_names[mode]) != 0)
-        mode++;
-    return (px_colour_mode)mode;
+    int index = 0;
+    while (index < count && strcmp(name, names[index]) != 0)
+        index++;
+    return index;
 }
 
+px_colour_mode px_colour_mode_find(const char *name) { return (px_colour_mode)find(colour_names, PX_COLOUR_MODE_COUNT, name); }
 const char *px_colour_mode_name(px_colour_mode mode) { return colour_names[mode]; }
 
-px_fit px_fit_find(const char *name)
-{
-    int fit = 0;
-    while (fit < PX_FIT_COUNT && strcmp(name, fit_names[fit]) != 0)
-        fit++;
-    return (px_fit)fit;
-}
-
+px_fit px_fit_find(const char *name) { return (px_fit)find(fit_names, PX_FIT_COUNT, name); }
 const char *px_fit_name(px_fit fit) { return fit_names[fit]; }
 
 static int whole(double side) { return (int)fmin(fmax(floor(side + 0.5), 1.0), 2147483647.0); }
