@@ -95,8 +95,6 @@ static px_status serve_one(struct loop *loop, px_arena *arena, px_error *err)
         .trace_id = px_http_header_find(&response, "lambda-runtime-trace-id"),
         .deadline_ms = strtoll(px_http_header_find(&response, "lambda-runtime-deadline-ms"), NULL, 10), .event = response.body,
     };
-    if (loop->options->concurrency <= 1)
-        setenv("_X_AMZN_TRACE_ID", invocation.trace_id, 1);
     char *answer = NULL;
     px_error why = { "" };
     px_status status = loop->options->handle(loop->options->context, &invocation, &answer, &why);
