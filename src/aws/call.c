@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/sigv4.h"
 
-enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, SKEW_WORTH_MS = 120000, MARGIN_MS = 200 };
+enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, SKEW_WORTH_MS = 120000, MARGIN_MS = 200, END_MS = 1500 /* for record and answer after a fetch that stalls */ };
 
 int px_aws_backoff_ms(int attempt)
 {
@@ -217,7 +217,7 @@ static px_status try_once(px_aws_ports *ports, const px_aws_request *request, px
         strcpy(region, "us-east-1"); /* a configured endpoint mostly does not care */
     ret->region = region;
     PX_TRY(px_aws_prepare(aws, request, ret->signer, region, arena, &http, err));
-    http.deadline_ms = request->sink ? 0 : ports->deadline_ms;
+    http.deadline_ms = ports->deadline_ms && request->sink ? ports->deadline_ms - END_MS : ports->deadline_ms;
     px_status status = request->sink ? px_http_stream(aws->http, &http, request->sink, arena, &ret->http, err)
                                      : px_http_send(aws->http, &http, arena, &ret->http, err);
     if (status != PX_OK) {

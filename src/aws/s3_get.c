@@ -71,6 +71,8 @@ struct download {
     char bucket[256], key[1040], etag[256]; /* key with its '/' before; etag quoted, as it came */
     px_s3_style style;
     bool requester_pays;
+    char request_id[64];      /* "" outside of an invocation */
+    int64_t deadline_ms;      /* since 1970; 0: none */
     px_source target;         /* the writer's own handle */
     uint64_t got, total;      /* bytes */
     int breaks;
@@ -115,7 +117,7 @@ static void end_transfer(void *context, px_status status, const char *reason);
 static bool go_on(struct download *self)
 {
     char range[64];
-    if (++self->breaks > BREAKS_MAX)
+    if (++self->breaks > BREAKS_MAX || (self->deadline_ms && px_now_ms() > self->deadline_ms))
         return false;
     px_arena_reset(&self->arena);
     snprintf(range, sizeof range, "bytes=%llu-", (unsigned long long)self->got);
@@ -137,7 +139,7 @@ static void end_transfer(void *context, px_status status, const char *reason)
     struct download *self = context;
     bool whole = self->got == self->total;
     if (!whole && self->got < self->total && go_on(self)) {
-        px_log_write(self->aws->log, PX_WARN, NULL, "a download broke and goes on",
+        px_log_write(self->aws->log, PX_WARN, *self->request_id ? self->request_id : NULL, "a download broke and goes on",
                      json_pack("{s:s, s:s, s:I, s:s}", "bucket", self->bucket, "key", self->key + 1, "bytes", (json_int_t)self->got, "reason",
                                status == PX_OK ? "the answer was short" : reason));
         return;
@@ -145,7 +147,7 @@ static void end_transfer(void *context, px_status status, const char *reason)
     if (whole && is_sound(self))
         px_source_finish(&self->target);
     else {
-        px_log_write(self->aws->log, PX_WARN, NULL, "a download failed",
+        px_log_write(self->aws->log, PX_WARN, *self->request_id ? self->request_id : NULL, "a download failed",
                      json_pack("{s:s, s:s, s:I, s:s}", "bucket", self->bucket, "key", self->key + 1, "bytes", (json_int_t)self->got, "reason",
                                whole ? "the bytes do not have the checksum that came with them" : reason));
         px_source_fail(&self->target);
@@ -194,6 +196,8 @@ static px_status download_create(px_aws_ports *ports, const char *bucket, const 
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a download");
     self->aws = ports->aws;
     self->style = ports->options.s3_style;
+    self->deadline_ms = ports->deadline_ms;
+    snprintf(self->request_id, sizeof self->request_id, "%s", ports->request_id ? ports->request_id : "");
     self->requester_pays = ports->options.requester_pays;
     self->target = PX_SOURCE_NONE;
     snprintf(self->bucket, sizeof self->bucket, "%s", bucket);

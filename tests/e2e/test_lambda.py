@@ -184,6 +184,7 @@ def test_a_cut_download_goes_on_where_it_was_cut(place):
     assert place.size("processed-noise.jpg") == (800, 600)
     ranges = [headers["range"] for method, path, headers in place.proxy.seen if method == "GET" and "range" in headers]
     assert ranges and ranges[0].startswith("bytes=") and ranges[0] != "bytes=0-"
+    assert [line["requestId"] for line in place.runtime.log() if line.get("message") == "a download broke and goes on"] == ["request-1"]
     etag = place.s3.head_object(Bucket=place.source, Key="noise.png")["ETag"]
     assert {headers.get("if-match") for method, _, headers in place.proxy.seen if "range" in headers} == {etag}  # the rest of the same object
 
@@ -248,6 +249,17 @@ def test_the_deadline_ends_the_work_in_time(place):
     runtime = place.start()
     kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=2)
     assert (kind, error["errorType"]) == ("error", "Pixmill.out-of-time")
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+
+
+def test_a_fetch_that_stalls_ends_before_the_deadline(place):
+    place.put("cat.jpg")
+    place.proxy.play("GET", "cat", 1, delay=40)  # longer than any silence is borne
+    runtime = place.start()
+    identity = runtime.begin(s3_events(s3_event(place.source, "cat.jpg")), seconds=6)
+    deadline = time.time() + 6
+    kind, error = runtime.end(identity)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.network") and time.time() < deadline
     assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
 
 
