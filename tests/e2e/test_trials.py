@@ -136,6 +136,50 @@ def test_t21_any_order_of_puts_and_deletions_ends_with_what_is_there(mill):
         functions.close()
 
 
+def test_t22_every_kind_of_key_is_the_object_s_own(mill):
+    keys = ["a b+c.jpg", "100%.jpg", "%41.jpg", "ü/ß é.jpg", "日本/写真.jpg", "\U0001f431\U0001f4f7.jpg", "a/../b.jpg", "./c.jpg", "//d.jpg", "e//f.jpg", "q?x=1&y=2#z.jpg",
+            "quote\"s'<>.jpg", "tilde~!*().jpg", "x" * 200 + "/" + "y" * 200 + "/" + "ü" * 300 + ".jpg", "no extension", ".hidden.jpg"]
+    for i, key in enumerate(keys):
+        mill.put(key, picture(30 + i))
+    functions = Functions(mill, 1)
+    try:
+        functions.deliver([[s3_event(mill.source, key)] for key in keys])
+
+        def output(key):
+            folder, slash, name = key.rpartition("/")
+            stem = name[:name.rindex(".")] if "." in name[1:] else name
+            return f"{folder}{slash}processed-{stem}.jpg"
+
+        found = widths(mill)
+        assert {key: found.get(output(key)) for key in keys} == {key: 30 + i for i, key in enumerate(keys)}
+        assert len(found) == len(keys)
+        (runtime,) = functions.runtimes
+        kind, answer = runtime.invoke({"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-01-01T00:00:00.000Z", "Bucket": mill.source,
+                                       "RequestId": "x", "HostId": "y"})
+        assert (kind, answer["failed"]) == ("response", [])
+    finally:
+        functions.close()
+
+
+def test_t26_what_pixmill_made_is_never_its_own_input(mill):
+    """An output's event comes back, as a bucket that is wired to itself would send it; and outputs are copied into the source."""
+    functions = Functions(mill, 1)
+    count = size(20, 1000)
+    try:
+        for i in range(count):
+            mill.put(f"{i}.jpg", picture(40))
+        functions.deliver(batches_of([s3_event(mill.source, f"{i}.jpg") for i in range(count)], 10))
+        functions.deliver(batches_of([s3_event(mill.target, f"processed-{i}.jpg") for i in range(count)], 10))
+        for i in range(count):
+            mill.s3.copy_object(Bucket=mill.source, Key=f"copy-{i}.jpg", CopySource={"Bucket": mill.target, "Key": f"processed-{i}.jpg"})
+        functions.deliver(batches_of([s3_event(mill.source, f"copy-{i}.jpg") for i in range(count)], 10))
+        assert set(widths(mill)) == {f"processed-{i}.jpg" for i in range(count)}
+        said = [line.get("code") for line in functions.runtimes[0].log() if line.get("message") == "not processed"]
+        assert said == ["recursive"] * count
+    finally:
+        functions.close()
+
+
 STEPS = {
     "taken": ("sqs", "ReceiveMessage", "after"), "before the fetch": ("s3", "GET /SOURCE", "before"), "before the claim": ("table", "UpdateItem", "before"),
     "claimed": ("table", "UpdateItem", "after"), "before the first output": ("s3", "PUT web", "before"), "first output stored": ("s3", "PUT web", "after"),
