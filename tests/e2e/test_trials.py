@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from aws import FaultProxy, Runtime, s3_event, s3_events
+from conftest import TABLES
 from place import Place, add_table
 from test_worker import Worker
 
@@ -29,7 +30,7 @@ def picture(width, height=24):
     return out.getvalue()
 
 
-@pytest.fixture(params=["bare", "moto", "dynamodb_local"])
+@pytest.fixture(params=["bare", *TABLES])
 def mill(moto, request):
     """A place with and without a table; record(key) is None without."""
     place = Place(moto)
