@@ -119,6 +119,20 @@ def test_with_too_little_time_left_it_goes_to_the_heavy_queue(place):
     assert place.keys() == ["processed-cat.jpg"]
 
 
+def test_buckets_that_a_key_of_kms_encrypts_are_read_and_written(place):
+    """Their ETags are no MD5, so nothing may be concluded from them but that they differ."""
+    for bucket in (place.source, place.target):
+        place.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {
+            "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:aws:kms:us-east-1:123456789012:key/x"}}]})
+    runtime = place.start()
+    for sequencer, size in (("0A", (1600, 1200)), ("0B", (900, 900))):
+        place.put("cat.jpg", picture(*size))
+        assert place.s3.head_object(Bucket=place.source, Key="cat.jpg")["ServerSideEncryption"] == "aws:kms"
+        kind, answer = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg", sequencer)))
+        assert (kind, answer["done"]) == ("response", 1), answer
+    assert place.size("processed-cat.jpg") == (800, 800)
+
+
 def test_a_bucket_s_region_is_learnt_from_a_redirect(place):
     place.put("cat.jpg")
     place.proxy.play("GET", "cat", 1, status=301, headers={"x-amz-bucket-region": "eu-central-1"},
