@@ -30,9 +30,9 @@ int px_aws_backoff_ms(int attempt)
 /* ---- one signed request ---- */
 
 /* "20130524T000000Z" of AWS's time. */
-static void format_date(px_aws *aws, char date[17])
+static void format_date(int64_t skew_ms, char date[17])
 {
-    time_t now = (time_t)((px_now_ms() + atomic_load(&aws->skew_ms)) / 1000);
+    time_t now = (time_t)((px_now_ms() + skew_ms) / 1000);
     struct tm parts;
     gmtime_r(&now, &parts);
     strftime(date, 17, "%Y%m%dT%H%M%SZ", &parts);
@@ -101,7 +101,7 @@ static px_status format_url(const px_aws_request *request, const char *region, p
     return *ret_url && *ret_host ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no memory for an address");
 }
 
-px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_credentials *signer, const char *region, px_arena *arena,
+px_status px_aws_prepare(int64_t skew_ms, const px_aws_request *request, const px_credentials *signer, const char *region, px_arena *arena,
                          px_http_request *ret, px_error *err)
 {
     const char *url = NULL, *path = "", *host = "", *payload = request->payload_hash;
@@ -115,7 +115,7 @@ px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_cr
         PX_TRY(hash_payload(request, hash, err));
         payload = px_arena_copy_text(arena, hash);
     }
-    format_date(aws, scope.date);
+    format_date(skew_ms, scope.date);
     const char *date = px_arena_copy_text(arena, scope.date);
     if (!date || !out || !payload)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
@@ -216,7 +216,7 @@ static px_status try_once(px_aws_ports *ports, const px_aws_request *request, px
     if (!*region)
         strcpy(region, "us-east-1"); /* a configured endpoint mostly does not care */
     ret->region = region;
-    PX_TRY(px_aws_prepare(aws, request, ret->signer, region, arena, &http, err));
+    PX_TRY(px_aws_prepare(atomic_load(&aws->skew_ms), request, ret->signer, region, arena, &http, err));
     http.deadline_ms = ports->deadline_ms && request->sink ? ports->deadline_ms - END_MS : ports->deadline_ms;
     px_status status = request->sink ? px_http_stream(aws->http, &http, request->sink, arena, &ret->http, err)
                                      : px_http_send(aws->http, &http, arena, &ret->http, err);

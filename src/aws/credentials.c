@@ -123,8 +123,7 @@ static px_status ask_sts(const struct looking *looking, const char *const (*pair
     if (signer) {
         px_aws_request request = { .service = "sts", .action = pairs[0][1], .target = "credentials", .method = "POST", .path = "/", .url = endpoint,
                                    .headers = &header, .header_count = 1, .body = px_buffer_bytes(&form) };
-        struct px_aws clock = { .http = looking->chain->http }; /* its clock is ours: nobody has told otherwise yet */
-        PX_TRY(px_aws_prepare(&clock, &request, signer, region, arena, &http, looking->err));
+        PX_TRY(px_aws_prepare(0, &request, signer, region, arena, &http, looking->err));
     }
     http.deadline_ms = px_now_ms() + ANSWER_MS;
     px_http_response response;

@@ -76,8 +76,9 @@ PX_CHECKED px_status px_aws_sqs_call(px_aws_ports *ports, const char *queue_url,
 /* SHA-256 of `bytes` of a file from `offset` on; `name` is for the message. */
 PX_CHECKED px_status px_aws_hash_part(int fd, uint64_t offset, uint64_t bytes, const char *name, uint8_t digest[32], px_error *err);
 
-/* One signed HTTP request, ready to be sent; texts in the arena. For what goes on alone after a break. */
-PX_CHECKED px_status px_aws_prepare(px_aws *aws, const px_aws_request *request, const px_credentials *signer, const char *region,
+/* One HTTP request, signed at our time plus `skew_ms` and ready to be sent; texts in the arena. For what goes on alone after a break,
+ * and for asking for credentials. */
+PX_CHECKED px_status px_aws_prepare(int64_t skew_ms, const px_aws_request *request, const px_credentials *signer, const char *region,
                                     px_arena *arena, px_http_request *ret, px_error *err);
 
 /* Exponential with full jitter: how long to wait before try number `attempt` (2 is the first repeat). */

@@ -130,7 +130,7 @@ static bool go_on(struct download *self)
     char region[64];
     px_aws_region_of(self->aws, self->bucket, region);
     return signer && px_credentials_peek(self->aws->chain, signer) &&
-           px_aws_prepare(self->aws, &request, signer, *region ? region : "us-east-1", &self->arena, &http, NULL) == PX_OK &&
+           px_aws_prepare(atomic_load(&self->aws->skew_ms), &request, signer, *region ? region : "us-east-1", &self->arena, &http, NULL) == PX_OK &&
            px_http_start(self->aws->http, &http, &sink, px_aws_backoff_ms(self->breaks + 1), NULL) == PX_OK;
 }
 
