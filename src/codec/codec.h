@@ -26,7 +26,7 @@ typedef struct px_header {
     px_format format;
     int width, height; /* pixels as stored: before orientation */
     px_model model;    /* of the rows that pull gives */
-    bool inks;         /* stored as CMYK, whatever the rows are */
+    bool inks;         /* stored as CMYK: the decoder makes RGB of it, roughly, unless it is asked for the inks */
     px_alpha alpha;
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
@@ -39,6 +39,7 @@ enum { PX_PROFILE_BYTES_MAX = 4 << 20 }; /* a bigger one is passed over */
 typedef struct px_decoder px_decoder;
 struct px_decoder {
     px_header header;
+    bool wants_inks; /* set it before start, where header.inks: rows are PX_CMYK then, 255 for full ink */
 
     /* Bytes of memory that decoding at `eighths`/8 takes. Pure. */
     uint64_t (*memory)(const px_decoder *self, int eighths);

@@ -25,23 +25,31 @@ static cmsHPROFILE open_grey(cmsContext context)
     return grey;
 }
 
+/* What lcms calls the models; `row` with and without alpha. */
+static const struct {
+    cmsColorSpaceSignature space;
+    cmsUInt32Number row[2];
+} models[] = { [PX_GREY] = { cmsSigGrayData, { TYPE_GRAY_8, TYPE_GRAYA_8 } },
+               [PX_RGB] = { cmsSigRgbData, { TYPE_RGB_8, TYPE_RGBA_8 } },
+               [PX_CMYK] = { cmsSigCmykData, { TYPE_CMYK_8, TYPE_CMYK_8 } } };
+
 /* Is it about such rows, and about a device at all? (Links and named colours are profiles too.) */
 static bool fits(cmsHPROFILE profile, px_model model)
 {
     cmsProfileClassSignature class = cmsGetDeviceClass(profile);
     bool device = class == cmsSigInputClass || class == cmsSigDisplayClass || class == cmsSigOutputClass || class == cmsSigColorSpaceClass;
-    return device && cmsGetColorSpace(profile) == (model == PX_GREY ? cmsSigGrayData : cmsSigRgbData);
+    return device && cmsGetColorSpace(profile) == models[model].space;
 }
 
-/* Both as `format`; NULL if lcms cannot. */
-static cmsHTRANSFORM link_to_srgb(cmsContext context, px_bytes bytes, px_model model, cmsUInt32Number format)
+/* NULL if lcms cannot. */
+static cmsHTRANSFORM link_to_srgb(cmsContext context, px_bytes bytes, px_model model, bool alpha)
 {
     cmsHPROFILE from = cmsOpenProfileFromMemTHR(context, bytes.data, (cmsUInt32Number)bytes.count);
     cmsHPROFILE to = model == PX_GREY ? open_grey(context) : cmsCreate_sRGBProfileTHR(context);
     cmsHTRANSFORM transform = NULL;
     if (from && to && fits(from, model))
-        transform = cmsCreateTransformTHR(context, from, format, to, format, INTENT_RELATIVE_COLORIMETRIC,
-                                          cmsFLAGS_BLACKPOINTCOMPENSATION | cmsFLAGS_COPY_ALPHA);
+        transform = cmsCreateTransformTHR(context, from, models[model].row[alpha], to, models[model == PX_CMYK ? PX_RGB : model].row[alpha], INTENT_RELATIVE_COLORIMETRIC,
+                                          cmsFLAGS_BLACKPOINTCOMPENSATION | (alpha ? cmsFLAGS_COPY_ALPHA : 0));
     if (from)
         cmsCloseProfile(from);
     if (to)
@@ -76,10 +84,9 @@ px_status px_colour_create(px_bytes profile, px_model model, bool alpha, px_colo
         free(colour);
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a colour transform");
     }
-    cmsUInt32Number format = model == PX_GREY ? (alpha ? TYPE_GRAYA_8 : TYPE_GRAY_8) : alpha ? TYPE_RGBA_8 : TYPE_RGB_8;
     int colours = model == PX_GREY ? 1 : 3;
-    colour->transform = link_to_srgb(colour->context, profile, model, format);
-    if (!colour->transform || is_identity(colour, colours, colours + alpha)) {
+    colour->transform = link_to_srgb(colour->context, profile, model, alpha);
+    if (!colour->transform || (model != PX_CMYK && is_identity(colour, colours, colours + alpha))) {
         px_colour_destroy(colour);
         return PX_OK;
     }

@@ -7,11 +7,12 @@
 typedef struct px_colour px_colour;
 
 /* For rows of this model, alpha straight if there is one. *ret is NULL where nothing has to be done: without a profile, for sRGB
- * itself, for a profile that is about other rows (CMYK) or that cannot be read. Grey stays grey, with sRGB's tone curve. */
+ * itself, for a profile that is about other rows or that cannot be read. Grey stays grey, with sRGB's tone curve; PX_CMYK (255 for
+ * full ink) becomes PX_RGB. */
 PX_CHECKED px_status px_colour_create(px_bytes profile, px_model model, bool alpha, px_colour **ret, px_error *err);
 void px_colour_destroy(px_colour *colour); /* NULL is accepted */
 
-/* Alpha is copied. The two may be the same row. */
+/* Alpha is copied. The two may be the same row, but of CMYK. */
 void px_colour_convert(const px_colour *colour, const uint8_t *row, int width, uint8_t *target);
 
 #endif

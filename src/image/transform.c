@@ -49,6 +49,8 @@ typedef struct transform {
     int width, height;   /* of decoded rows */
     uint8_t *premultiplied; /* owned; one decoded row, if a lane with alpha scales */
     px_colour *colour;      /* owned; NULL if the source is in sRGB, or no lane wants to be */
+    px_colour *inks;        /* owned; from the source's CMYK to sRGB, by its profile; or NULL */
+    uint8_t *light;         /* owned; one decoded row of that */
     lane lanes[PX_LIMIT_OUTPUTS];
     int count;
 } transform;
@@ -67,6 +69,8 @@ static void transform_done(transform *self)
     }
     free(self->premultiplied);
     px_colour_destroy(self->colour);
+    px_colour_destroy(self->inks);
+    free(self->light);
     px_decoder_close(&self->decoder);
 }
 
@@ -192,7 +196,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
         self->count = i + 1;
     }
     self->eighths = choose_eighths(self);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * 4 + header->profile.count * 2;
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : 4) + header->profile.count * 2;
     for (int i = 0; i < count; i++) {
         plan_scaling(self, &self->lanes[i]);
         memory += lane_memory(&self->lanes[i]);
@@ -373,22 +377,30 @@ static px_status run(transform *self, px_error *err)
     for (int y = 0; y < self->height; y++) {
         px_row row;
         PX_TRY(self->decoder->pull(self->decoder, &row, err));
+        uint8_t *samples = row.planes[0].samples;
+        if (self->inks) {
+            px_colour_convert(self->inks, samples, self->width, self->light);
+            samples = self->light;
+        }
         if (self->premultiplied)
-            premultiply(row.planes[0].samples, self->width, channels, self->premultiplied);
+            premultiply(samples, self->width, channels, self->premultiplied);
         for (int i = 0; i < self->count; i++)
-            PX_TRY(run_lane(&self->lanes[i], row.planes[0].samples, self->premultiplied, err));
+            PX_TRY(run_lane(&self->lanes[i], samples, self->premultiplied, err));
     }
     return PX_OK;
 }
 
-/* One conversion for all lanes that want it. Inks were made into light by the decoder, and their profile is not about that. */
+/* Inks become sRGB in front of all lanes, since no output holds them. Else one conversion behind the lanes that want it. */
 static px_status choose_colours(transform *self, px_error *err)
 {
     const px_header *header = &self->decoder->header;
     bool wanted = false;
     for (int i = 0; i < self->count; i++)
         wanted |= self->lanes[i].spec->colour == PX_COLOUR_SRGB;
-    if (wanted && !header->inks)
+    if (header->inks) {
+        PX_TRY(px_colour_create(header->profile, PX_CMYK, false, &self->inks, err));
+        self->decoder->wants_inks = self->inks != NULL;
+    } else if (wanted)
         PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
     for (int i = 0; i < self->count; i++)
         self->lanes[i].colour = self->lanes[i].spec->colour == PX_COLOUR_SRGB ? self->colour : NULL;
@@ -403,6 +415,8 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
         PX_TRY(open_lane(&self->lanes[i], output_fds[i], err));
     PX_TRY(self->decoder->start(self->decoder, self->eighths, &self->width, &self->height, err));
     assert(self->width == (header->width * self->eighths + 7) / 8);
+    if (self->inks && !(self->light = malloc((size_t)self->width * 3)))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
     if (header->alpha != PX_OPAQUE) {
         self->premultiplied = malloc((size_t)self->width * 4);
         if (!self->premultiplied)

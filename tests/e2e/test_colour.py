@@ -148,6 +148,33 @@ def test_transparency_is_laid_on_the_background_in_srgb(tmp_path):
     assert all(abs(a - b) <= 6 for a, b in zip(ours.convert("RGB").getpixel((390, 150)), (0x10, 0xf0, 0x80)))
 
 
+def inks():
+    """A press: the Lab of its sixteen overprints (about those of coated paper), and between them straight lines (lut8Type, ICC.1 10.11)."""
+    corners = {"": (95, 0, -2), "C": (55, -37, -50), "M": (48, 74, -3), "Y": (89, -5, 93), "CM": (24, 22, -46), "CY": (50, -68, 33), "MY": (47, 68, 48),
+               "CMY": (23, 0, 0), "K": (16, 0, 0)}
+    grid = b""
+    for node in range(16):
+        name = "".join(ink for ink, bit in zip("CMYK", (8, 4, 2, 1)) if node & bit)
+        l, a, b = corners.get(name) or tuple(value * 0.2 for value in corners[name.replace("K", "")])
+        grid += bytes((round(l * 2.55), round(a + 128), round(b + 128)))
+    ramp = bytes(range(256))
+    one = struct.pack(">9i", *(65536 if i % 4 == 0 else 0 for i in range(9)))
+    return profile(b"CMYK", {b"A2B0": b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + one + ramp * 4 + grid + ramp * 3}, b"prtr").replace(b"XYZ \x07\xea", b"Lab \x07\xea", 1)
+
+
+def test_inks_become_the_colours_that_their_profile_says(tmp_path):
+    image, icc = picture().convert("CMYK"), inks()
+    image.save(tmp_path / "in.jpg", icc_profile=icc, quality=98, subsampling=0)
+    for mode in ("srgb", "keep"):  # no output holds inks
+        ours = resize(tmp_path, tmp_path / "in.jpg", tmp_path / "out.png", "--width", "400", "--format", "png", "--colour", mode)
+        wanted = reference(Image.open(tmp_path / "in.jpg"), icc)
+        judge(differences(ours, wanted), 1.5, 4.0)
+        assert ours.mode == "RGB" and "icc_profile" not in ours.info
+    image.save(tmp_path / "plain.jpg", quality=98, subsampling=0)
+    plain = resize(tmp_path, tmp_path / "plain.jpg", tmp_path / "plain.png", "--width", "400", "--format", "png")
+    assert sum(differences(plain, wanted)) / (400 * 300) > 4  # it would be far off without
+
+
 @pytest.mark.parametrize("kind", ["png", "jpg"])
 def test_an_srgb_profile_costs_no_level(tmp_path, kind):
     image = picture()

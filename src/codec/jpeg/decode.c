@@ -242,7 +242,14 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     return PX_OK;
 }
 
-/* Ink to light, in place. Rough, but stable: a profile would be better (image/colour). */
+/* In place, 255 for full ink. */
+static void straighten_inks(uint8_t *row, int width, bool inverted)
+{
+    for (int i = 0; inverted && i < 4 * width; i++)
+        row[i] ^= 255;
+}
+
+/* Ink to light, in place. Rough, but stable: for pictures without a profile. */
 static void cmyk_to_rgb(uint8_t *row, int width, bool inverted)
 {
     uint8_t flip = inverted ? 0 : 255;
@@ -264,9 +271,12 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     if (jpeg_read_scanlines(&self->library, rows, 1) != 1)
         return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a row did not come");
     int width = (int)self->library.output_width;
-    if (self->library.out_color_space == JCS_CMYK)
+    bool inks = self->library.out_color_space == JCS_CMYK && base->wants_inks;
+    if (inks)
+        straighten_inks(self->row, width, self->inverted);
+    else if (self->library.out_color_space == JCS_CMYK)
         cmyk_to_rgb(self->row, width, self->inverted);
-    *ret = px_row_of(self->row, width, base->header.model, PX_OPAQUE);
+    *ret = px_row_of(self->row, width, inks ? PX_CMYK : base->header.model, PX_OPAQUE);
     return PX_OK;
 }
 
