@@ -133,6 +133,9 @@ def test_t21_any_order_of_puts_and_deletions_ends_with_what_is_there(mill):
     try:
         functions.deliver(batches_of(events, 3))
         assert widths(mill) == expected
+        for i in range(histories):
+            record = mill.record(f"{i}.jpg")
+            assert record is None or record["Status"] == ("done" if f"processed-{i}.jpg" in expected else "deleted"), record
     finally:
         functions.close()
 
@@ -223,6 +226,49 @@ def killed_at(moto, step):
         sqs.close()
 
 
+def function_killed_at(moto, step):
+    """The same of a function; Lambda delivers the event again."""
+    service, what, when = STEPS[step]
+    place = Place(moto)
+    add_table(place, moto)
+    place.environment.update(PIXMILL_LIMITS_SECONDS="2", PIXMILL_RECIPE=json.dumps(
+        {"outputs": [{"id": "web", "name": "web-{stem}.jpg", "width": 60}, {"id": "thumb", "name": "thumb-{stem}.jpg", "width": 30}]}))
+    fault = {"stop": when, "reached": threading.Event(), "until": threading.Event()}
+    if service == "s3":
+        method, path = what.replace("SOURCE", place.source).split()
+        place.proxy.play(method, path, 1, **fault)
+    else:
+        place.table_proxy.play("POST", "", 1, of=what, **fault)
+    event = s3_events(s3_event(place.source, "cat.jpg"))
+    try:
+        place.put("cat.jpg", picture(100))
+        first = place.start()
+        first.begin(event, seconds=5)
+        assert fault["reached"].wait(30), (step, first.lines[-5:])
+        first.process.kill()
+        first.process.wait()
+        fault["until"].set()
+        second = Runtime(place.environment)
+        for _ in range(40):
+            kind, answer = second.invoke(event)
+            if kind == "response":
+                break
+            assert answer["errorType"] == "Pixmill.claimed", answer  # the dead one's lease runs out
+            time.sleep(0.5)
+        second.close()
+        assert kind == "response" and widths(place) == {"web-cat.jpg": 60, "thumb-cat.jpg": 30}, step
+        assert place.record("cat.jpg")["Status"] == "done"
+    finally:
+        place.close()
+        place.table_proxy.close()
+
+
+def test_t23_a_job_whose_function_is_killed_at_any_step_ends_whole(moto):
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for future in [pool.submit(function_killed_at, moto, step) for step in STEPS if STEPS[step][0] != "sqs" for _ in range(size(1, 4))]:
+            future.result()
+
+
 def test_t23_a_job_whose_worker_is_killed_at_any_step_ends_whole(moto):
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         for future in [pool.submit(killed_at, moto, step) for step in STEPS for _ in range(size(1, 4))]:
@@ -235,6 +281,8 @@ def test_t24_poison_does_not_stand_in_the_way(moto, own):
     try:
         if own:
             worker.environment["PIXMILL_DEAD_LETTERS"] = worker.dead
+        arn = worker.sqs.get_queue_attributes(QueueUrl=worker.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        worker.sqs.set_queue_attributes(QueueUrl=worker.queue, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "5"})})
         order, good, bad = random.Random(24), size(60, 1000), size(6, 50)
         keys = [f"good/{i}.jpg" for i in range(good)] + [f"bad/{i}.jpg" for i in range(bad)]
         order.shuffle(keys)
@@ -246,7 +294,7 @@ def test_t24_poison_does_not_stand_in_the_way(moto, own):
         assert worker.stop() == 0
         assert len(widths(worker)) == good
         failures = [line["key"] for line in map(json.loads, worker.lines) if line.get("message") == "not processed"]
-        assert sorted(failures) == sorted(f"{worker.source}/bad/{i}.jpg" for i in range(bad) for _ in range(1 if own else 3))  # maxReceiveCount
+        assert sorted(failures) == sorted(f"{worker.source}/bad/{i}.jpg" for i in range(bad) for _ in range(1 if own else 5))  # maxReceiveCount
         letters = []
         while got := worker.sqs.receive_message(QueueUrl=worker.dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages"):
             letters += got
@@ -273,6 +321,34 @@ def test_t27_of_two_at_once_one_makes_the_result(mill):
         assert widths(mill) == {f"processed-{i}.jpg": 50 for i in range(size(10, 100))}
     finally:
         functions.close()
+
+
+def test_t27_of_two_workers_with_the_same_message_one_makes_the_result(moto):
+    """The queue delivers a message twice while it is worked on, for longer than its visibility."""
+    worker = Worker(moto)
+    add_table(worker, moto)
+    worker.environment.update(PIXMILL_VISIBILITY="2", PIXMILL_WORKERS="4")
+    count = size(8, 100)
+    other = Worker(moto)
+    other.environment = {**worker.environment}
+    try:
+        for i in range(count):
+            worker.put(f"{i}.jpg", picture(50))
+            worker.proxy.play("GET", f"/{i}.jpg", 1, delay=3)
+            worker.send(f"{i}.jpg")
+            worker.send(f"{i}.jpg")
+        worker.run()
+        other.run()
+        worker.wait(lambda: worker.left(worker.queue) == 0, size(60, 600))
+        assert worker.stop() == 0 and other.stop() == 0 and worker.left(worker.dead) == 0
+        stored = [path for method, path, _ in worker.proxy.seen if method == "PUT" and "processed-" in path]
+        assert len(stored) == len(set(stored)) == count
+        assert widths(worker) == {f"processed-{i}.jpg": 50 for i in range(count)}
+        assert all(worker.record(f"{i}.jpg")["Status"] == "done" for i in range(count))
+    finally:
+        worker.close()
+        other.close()
+        worker.table_proxy.close()
 
 
 def test_t28_one_fault_in_ten_loses_no_event(moto):
