@@ -181,7 +181,11 @@ class Runtime:
         return self.end(self.begin(event, seconds, **keys), seconds + 30)
 
     def log(self):
-        """The JSON lines so far."""
+        """The JSON lines so far: an answer may be here before the last line about it has been read."""
+        seen = -1
+        while seen != len(self.lines):
+            seen = len(self.lines)
+            time.sleep(0.1)
         return [json.loads(line) for line in list(self.lines)]
 
     def close(self):
