@@ -202,19 +202,26 @@ STEPS = {
 }
 
 
-def killed_at(moto, step):
-    """Kills a worker with -9 while it is held at the step, starts another, and looks at the end."""
+def held_at(place, step, moto, sqs=None):
+    """Gives the place a table and a recipe of two outputs, and plays one fault that holds the program at the step."""
     service, what, when = STEPS[step]
-    worker, sqs = Worker(moto), FaultProxy(moto.endpoint)
-    add_table(worker, moto)
-    worker.environment.update(PIXMILL_VISIBILITY="2", PIXMILL_LIMITS_SECONDS="2", PIXMILL_WORKERS="1", AWS_ENDPOINT_URL_SQS=sqs.endpoint, PIXMILL_RECIPE=json.dumps(
+    add_table(place, moto)
+    place.environment.update(PIXMILL_LIMITS_SECONDS="2", PIXMILL_RECIPE=json.dumps(
         {"outputs": [{"id": "web", "name": "web-{stem}.jpg", "width": 60}, {"id": "thumb", "name": "thumb-{stem}.jpg", "width": 30}]}))
     fault = {"stop": when, "reached": threading.Event(), "until": threading.Event()}
     if service == "s3":
-        method, path = what.replace("SOURCE", worker.source).split()
-        worker.proxy.play(method, path, 1, **fault)
+        method, path = what.replace("SOURCE", place.source).split()
+        place.proxy.play(method, path, 1, **fault)
     else:
-        (sqs if service == "sqs" else worker.table_proxy).play("POST", "", 1, of=what, **fault)
+        (sqs if service == "sqs" else place.table_proxy).play("POST", "", 1, of=what, **fault)
+    return fault
+
+
+def killed_at(moto, step):
+    """Kills a worker with -9 while it is held at the step, starts another, and looks at the end."""
+    worker, sqs = Worker(moto), FaultProxy(moto.endpoint)
+    fault = held_at(worker, step, moto, sqs)
+    worker.environment.update(PIXMILL_VISIBILITY="2", PIXMILL_WORKERS="1", AWS_ENDPOINT_URL_SQS=sqs.endpoint)
     try:
         worker.put("cat.jpg", picture(100))
         worker.send("cat.jpg")
@@ -238,17 +245,8 @@ def killed_at(moto, step):
 
 def function_killed_at(moto, step):
     """The same of a function; Lambda delivers the event again."""
-    service, what, when = STEPS[step]
     place = Place(moto)
-    add_table(place, moto)
-    place.environment.update(PIXMILL_LIMITS_SECONDS="2", PIXMILL_RECIPE=json.dumps(
-        {"outputs": [{"id": "web", "name": "web-{stem}.jpg", "width": 60}, {"id": "thumb", "name": "thumb-{stem}.jpg", "width": 30}]}))
-    fault = {"stop": when, "reached": threading.Event(), "until": threading.Event()}
-    if service == "s3":
-        method, path = what.replace("SOURCE", place.source).split()
-        place.proxy.play(method, path, 1, **fault)
-    else:
-        place.table_proxy.play("POST", "", 1, of=what, **fault)
+    fault = held_at(place, step, moto)
     event = s3_events(s3_event(place.source, "cat.jpg"))
     try:
         place.put("cat.jpg", picture(100))
