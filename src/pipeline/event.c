@@ -50,6 +50,15 @@ static const char *pad(const char *sequencer, px_arena *arena)
     return padded;
 }
 
+/* Why an event of a kind that is none of ours is passed over; NULL without memory. */
+static const char *passed_over(const char *name, px_arena *arena)
+{
+    char *reason = px_arena_format(arena, "'%.60s' changes no picture", name);
+    if (reason)
+        px_utf8_mend(reason); /* the cut may have halved a character */
+    return reason;
+}
+
 static px_status judge_name(const char *bucket, const char *key, px_error *err)
 {
     if (!*bucket || strlen(bucket) > 255)
@@ -82,7 +91,7 @@ static px_status read_record(const json_t *record, px_arena *arena, px_job *ret,
         job.kind = PX_JOB_REMOVE;
     else {
         job.kind = PX_JOB_IGNORE;
-        job.reason = px_arena_format(arena, "'%.60s' changes no picture", name);
+        job.reason = passed_over(name, arena);
     }
     const char *sequencer = px_event_text(object, "sequencer");
     job.sequencer = pad(sequencer, arena);
@@ -136,7 +145,7 @@ static px_status read_bridge(const json_t *event, struct px_event_jobs *into, px
     else if (strcmp(type, "Object Deleted") == 0)
         job.kind = PX_JOB_REMOVE;
     else
-        job.reason = px_arena_format(into->arena, "'%.60s' changes no picture", type);
+        job.reason = passed_over(type, into->arena);
     if (job.kind != PX_JOB_IGNORE)
         PX_TRY(judge_name(bucket, key, err));
     (void)px_time_parse(px_event_text(event, "time"), &job.event_ms);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "pipeline/pipeline.h"
 #include "test.h"
 
@@ -105,6 +106,19 @@ static void short_shape_and_test_event_are_known(void **state)
     job = parse("{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}", 1);
     assert_int_equal(job->kind, PX_JOB_IGNORE);
     assert_non_null(strstr(job->reason, "TestEvent"));
+}
+
+static void a_reason_stays_utf8_where_a_long_name_is_cut(void **state)
+{
+    (void)state;
+    char name[100] = "a"; /* with it, the 60th byte lies inside a character of two */
+    for (int i = 0; i < 40; i++)
+        strcat(name, "\u00e9");
+    px_job *job = parse(s3(name, "a.jpg", "0A"), 1);
+    assert_int_equal(job->kind, PX_JOB_IGNORE);
+    assert_true(px_is_utf8(job->reason));
+    job = parse(px_arena_format(&arena, "{\"detail-type\":\"%s\",\"detail\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\"}}}", name), 1);
+    assert_true(px_is_utf8(job->reason));
 }
 
 static void what_is_no_event_is_told_with_what_was_seen(void **state)
@@ -254,6 +268,7 @@ int main(void)
         cmocka_unit_test(sequencers_are_padded_and_may_be_missing),
         cmocka_unit_test(one_job_a_record_in_their_order),
         cmocka_unit_test(short_shape_and_test_event_are_known),
+        cmocka_unit_test(a_reason_stays_utf8_where_a_long_name_is_cut),
         cmocka_unit_test(what_is_no_event_is_told_with_what_was_seen),
         cmocka_unit_test(keys_longer_than_s3_allows_are_refused),
     };
