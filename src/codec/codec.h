@@ -11,7 +11,10 @@
 #include "base/status.h"
 #include "codec/row.h"
 
+/* PX_FORMAT_KEEP is for recipes only: the source's own. */
 typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_COUNT } px_format;
+
+enum { PX_FORMAT_FIRST_BYTES = 64 }; /* of a file, that tell its format */
 
 /* What the table of formats (codec/format.c) says of one. */
 const char *px_format_name(px_format format);       /* "jpeg"; "keep" */
@@ -20,6 +23,15 @@ const char *px_format_media_type(px_format format); /* "image/jpeg" */
 px_format px_format_find(const char *name);         /* "jpg" and "jpeg" alike; PX_FORMAT_COUNT if there is none */
 px_format px_format_of_extension(const char *extension); /* without the dot, any case; PX_FORMAT_COUNT if none */
 px_format px_format_detect(px_bytes first);         /* by content; PX_FORMAT_COUNT if it is not one we read */
+px_format px_format_kept(px_format format);         /* what a source of this format becomes when it is to keep it: itself, if we write it */
+bool px_format_is_written(px_format format);
+bool px_format_has_alpha(px_format format);
+bool px_format_is_animated(px_format format);       /* can we write more than one frame of it? */
+int px_format_side(px_format format);               /* the widest and highest picture that it holds */
+
+/* Loads the library behind a format, if it is not linked. For who will not be able to open files later; opening a decoder or
+ * encoder does it too. PX_BAD_CONFIG names what to install. */
+PX_CHECKED px_status px_format_load(px_format format, px_error *err);
 
 /* What a picture's header says, before a pixel is decoded. */
 typedef struct px_header {
@@ -31,11 +43,14 @@ typedef struct px_header {
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
     px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
+    int frames;        /* 1 for a still */
+    int loops;         /* how often an animation plays; 0: for ever */
 } px_header;
 
 enum { PX_PROFILE_BYTES_MAX = 4 << 20 }; /* a bigger one is passed over */
 
-/* A decoder, from open to close: look at the header, start once, pull every row from the top. */
+/* A decoder, from open to close: look at the header, start once, pull every row from the top. Of an animation: next, then every
+ * row, for each frame that is wanted, from the first; each is a whole canvas of the header's size. */
 typedef struct px_decoder px_decoder;
 struct px_decoder {
     px_header header;
@@ -47,7 +62,10 @@ struct px_decoder {
     /* Takes that memory. `eighths` is 8, or less if scalable; rows are then ceil(width * eighths / 8) wide. */
     PX_CHECKED px_status (*start)(px_decoder *self, int eighths, int *ret_width, int *ret_height, px_error *err);
 
-    /* The next row; its samples are valid until the next call. */
+    /* Goes on to the next frame; *ret_ms is how long it is shown. NULL: stills only. */
+    PX_CHECKED px_status (*next)(px_decoder *self, int *ret_ms, px_error *err);
+
+    /* The next row; its samples are valid until the next call, and its receiver may change them. */
     PX_CHECKED px_status (*pull)(px_decoder *self, px_row *ret, px_error *err);
 
     void (*close)(px_decoder *self);
@@ -67,10 +85,15 @@ typedef struct px_encoder_spec {
     int quality;    /* 1 to 100; lossless formats ignore it */
     int orientation; /* 2 to 8: said in a minimal EXIF, for rows that are not upright; otherwise 1 or 0 */
     px_bytes profile; /* ICC, to be embedded; empty for none. Borrowed until finish */
+    int frames;       /* more than 1 only where px_format_is_animated; 0 and 1: a still */
+    int loops;        /* of an animation; 0: for ever */
 } px_encoder_spec;
 
 typedef struct px_encoder px_encoder;
 struct px_encoder {
+    /* Before the first row of each frame, if there are several. NULL where a format has stills only. */
+    PX_CHECKED px_status (*next)(px_encoder *self, int milliseconds, px_error *err);
+
     PX_CHECKED px_status (*push)(px_encoder *self, const px_row *row, px_error *err);
     PX_CHECKED px_status (*finish)(px_encoder *self, uint64_t *ret_bytes, px_error *err);
     void (*close)(px_encoder *self);
@@ -82,11 +105,9 @@ void px_encoder_close(px_encoder **encoder); /* for PX_AUTO */
 uint64_t px_encoder_memory(const px_encoder_spec *spec); /* bytes */
 
 /* Writes the source's own bytes to `fd` without what is neither pixels nor their colour; `orientation` as in
- * px_encoder_spec. For a source that was decoded to its end. */
+ * px_encoder_spec. For a source that was decoded to its end. Only where px_format_is_cleaned. */
+bool px_format_is_cleaned(px_format format);
 PX_CHECKED px_status px_format_clean(px_format format, const px_source *source, int orientation, int fd,
                                      uint64_t *ret_bytes, px_error *err);
-
-bool px_format_has_alpha(px_format format);
-int px_format_side(px_format format); /* the widest and highest picture that it holds */
 
 #endif

@@ -10,21 +10,22 @@
 
 typedef struct px_codec {
     const char *name, *extensions[4], *media_type;
-    const char *first; /* the bytes that every file of it starts with */
-    size_t first_bytes;
-    bool alpha;
-    int side; /* pixels, the most it can say */
+    bool (*is)(px_bytes first);        /* by content */
+    px_status (*load)(px_error *err);  /* NULL: linked */
+    bool alpha, animated;              /* what the encoder can write */
+    int side;                          /* pixels, the most it can say */
+    px_format kept;                    /* what `keep` makes of it */
     px_status (*open_decoder)(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err);
-    px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+    px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err); /* NULL: read only */
     uint64_t (*encoder_memory)(const px_encoder_spec *spec);
-    px_status (*clean)(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err);
+    px_status (*clean)(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
-    [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", "\xff\xd8\xff", 3, false, 65500,
+    [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", px_jpeg_is, NULL, false, false, 65500, PX_FORMAT_JPEG,
                          px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean },
-    [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", "\x89PNG\r\n\x1a\n", 8, true, 0x7fffffff,
+    [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, false, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
 };
 
@@ -37,8 +38,18 @@ static const px_codec *codec_of(px_format format)
 const char *px_format_name(px_format format) { return codec_of(format)->name; }
 const char *px_format_extension(px_format format) { return codec_of(format)->extensions[0]; }
 const char *px_format_media_type(px_format format) { return codec_of(format)->media_type; }
+px_format px_format_kept(px_format format) { return codec_of(format)->kept; }
+bool px_format_is_written(px_format format) { return codec_of(format)->open_encoder; }
+bool px_format_is_cleaned(px_format format) { return codec_of(format)->clean; }
 bool px_format_has_alpha(px_format format) { return codec_of(format)->alpha; }
+bool px_format_is_animated(px_format format) { return codec_of(format)->animated; }
 int px_format_side(px_format format) { return codec_of(format)->side; }
+
+px_status px_format_load(px_format format, px_error *err)
+{
+    const px_codec *codec = codec_of(format);
+    return codec->load ? codec->load(err) : PX_OK;
+}
 
 px_format px_format_of_extension(const char *extension)
 {
@@ -60,7 +71,7 @@ px_format px_format_find(const char *name)
 px_format px_format_detect(px_bytes first)
 {
     for (int f = PX_FORMAT_KEEP + 1; f < PX_FORMAT_COUNT; f++)
-        if (first.count >= codecs[f].first_bytes && memcmp(first.data, codecs[f].first, codecs[f].first_bytes) == 0)
+        if (codecs[f].is(first))
             return (px_format)f;
     return PX_FORMAT_COUNT;
 }
@@ -80,14 +91,15 @@ px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height
 
 px_status px_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
 {
-    uint8_t first[16];
+    uint8_t first[PX_FORMAT_FIRST_BYTES];
     size_t count;
     PX_TRY(px_source_read_at(source, 0, first, sizeof first, &count, err));
     px_format format = px_format_detect((px_bytes){ first, count });
     if (count == 0)
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "the source is empty");
     if (format == PX_FORMAT_COUNT)
-        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (jpeg, png)");
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (docs/formats.md)");
+    PX_TRY(px_format_load(format, err));
     return codecs[format].open_decoder(source, limits, ret, err);
 }
 
@@ -100,11 +112,12 @@ void px_decoder_close(px_decoder **decoder)
 
 px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
 {
-    assert(spec->format > PX_FORMAT_KEEP && spec->format < PX_FORMAT_COUNT);
+    assert(spec->format < PX_FORMAT_COUNT && px_format_is_written(spec->format));
     int side = codecs[spec->format].side;
     if (spec->width < 1 || spec->height < 1 || spec->width > side || spec->height > side)
         return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", codecs[spec->format].name, spec->width,
                        spec->height);
+    PX_TRY(px_format_load(spec->format, err));
     return codecs[spec->format].open_encoder(spec, fd, ret, err);
 }
 

@@ -18,6 +18,15 @@ uint64_t px_png_encoder_memory(const px_encoder_spec *spec);
 PX_CHECKED px_status px_png_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
                                   px_error *err);
 
+bool px_jpeg_is(px_bytes first);
+bool px_png_is(px_bytes first);
+
+/* Does a file that begins so begin with these bytes, from `at`? */
+static inline bool px_has_bytes(px_bytes first, size_t at, const char *bytes, size_t count)
+{
+    return first.count >= at + count && memcmp(first.data + at, bytes, count) == 0;
+}
+
 /* Whatever the limits say: four channels of a row must be countable in an int. */
 enum { PX_LARGEST_SIDE = 1 << 28 };
 

@@ -28,18 +28,19 @@ typedef struct px_output_spec {
     uint8_t background[3]; /* sRGB, where alpha is lost, and for contain */
     bool rotate;           /* apply the EXIF orientation */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
-    uint32_t reserved[7];  /* zero */
+    bool animated;         /* keep every frame where the format can; otherwise the first */
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
     .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80,                 \
-    .background = { 255, 255, 255 }, .rotate = true })
+    .background = { 255, 255, 255 }, .rotate = true, .animated = true })
 
 typedef struct px_output_report {
     px_format format;
     int width, height; /* pixels */
     uint64_t bytes;
     int quality;
+    int frames;        /* 1 for a still */
     bool passed_through; /* the source's own bytes, cleaned losslessly (DESIGN.md section 3, promise 7) */
 } px_output_report;
 
@@ -48,6 +49,7 @@ typedef struct px_transform_report {
     int width, height;      /* of the source, as people see it: after orientation */
     int orientation;        /* EXIF, 1 to 8 */
     bool alpha;             /* the source has transparency */
+    int frames;             /* of the source; 1 for a still */
     int output_count;
     px_output_report outputs[PX_LIMIT_OUTPUTS];
     int64_t cpu_us;         /* of the transform */
@@ -59,6 +61,10 @@ typedef struct px_transform_report {
  * PX_UNSUPPORTED_FORMAT, _CORRUPT_IMAGE, _TRUNCATED_IMAGE, _TOO_MANY_*, _OUT_OF_MEMORY, _DISK_FULL, _NETWORK. */
 PX_CHECKED px_status px_transform(const px_source *source, const px_limits *limits, const px_output_spec *specs,
                                   const int *output_fds, int count, px_transform_report *ret, px_error *err);
+
+/* Loads what a transform of `source` (NULL: any) into such outputs will use, for a process that will not be able to open files later. Reads
+ * no more than the first bytes. What cannot be loaded is told by the transform. */
+void px_transform_prepare(const px_source *source, const px_output_spec *specs, int count);
 
 /* The upright size that `spec` makes of a source of width x height (upright). Pure; also used by `plan`. */
 void px_output_size(const px_output_spec *spec, int width, int height, int *ret_width, int *ret_height);

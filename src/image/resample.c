@@ -173,6 +173,8 @@ static void scale_across(px_resample *self)
     self->scaled = self->pushed;
 }
 
+void px_resample_restart(px_resample *self) { self->pushed = self->scaled = self->pulled = 0; }
+
 void px_resample_push(px_resample *self, const uint8_t *row)
 {
     assert(self->pushed < self->spec.source_height);

@@ -25,6 +25,7 @@ PX_CHECKED px_status px_resample_create(const px_resample_spec *spec, px_resampl
 void px_resample_destroy(px_resample *self);
 uint64_t px_resample_memory(const px_resample_spec *spec); /* bytes that create will take */
 
+void px_resample_restart(px_resample *self); /* for the next picture of the same size */
 void px_resample_push(px_resample *self, const uint8_t *row); /* borrowed for the call */
 bool px_resample_pull(px_resample *self, uint8_t *row);
 

@@ -25,7 +25,7 @@ static bool is_listed(const char *list, const char *name)
 
 static px_format format_of(const px_source *source)
 {
-    uint8_t first[16];
+    uint8_t first[PX_FORMAT_FIRST_BYTES];
     size_t count = 0;
     if (px_source_read_at(source, 0, first, sizeof first, &count, NULL) != PX_OK)
         return PX_FORMAT_COUNT;

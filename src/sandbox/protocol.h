@@ -22,6 +22,7 @@ enum {
 typedef struct px_sandbox_request {
     int32_t count;     /* of specs and outputs */
     int32_t has_state; /* the source is growing */
+    uint32_t formats;  /* of sources seen so far, a bit each: worth loading before the fork */
     px_limits limits;  /* memory_bytes is resolved: never 0 */
     px_output_spec specs[PX_LIMIT_OUTPUTS];
 } px_sandbox_request;

@@ -30,6 +30,7 @@ struct px_sandbox {
     int socket;            /* owned; -1 when there is no zygote */
     pid_t zygote;
     unsigned generation;   /* of the zygote: counts starts */
+    _Atomic uint32_t formats; /* that sources had so far, a bit each */
 };
 
 typedef struct job {
@@ -173,6 +174,7 @@ static px_status submit(px_sandbox *self, const px_sandbox_task *task, job *ret,
     memset(&body, 0, sizeof body);
     body.count = task->count;
     body.has_state = task->source->state_fd >= 0;
+    body.formats = self->formats;
     body.limits = *task->limits;
     body.limits.memory_bytes = px_sandbox_memory(task->limits);
     if (body.limits.seconds == 0)
@@ -284,13 +286,13 @@ static bool check_report(const px_sandbox_task *task, px_transform_report *repor
 {
     report->alpha = truth_of(&report->alpha);
     bool good = report->output_count == task->count && is_format(report->format) && is_side(report->width) &&
-                is_side(report->height) && report->orientation >= 1 && report->orientation <= 8;
+                is_side(report->height) && report->orientation >= 1 && report->orientation <= 8 && report->frames >= 0;
     for (int i = 0; good && i < task->count; i++) {
         px_output_report *output = &report->outputs[i];
         struct stat about;
         output->passed_through = truth_of(&output->passed_through);
         good = is_format(output->format) && is_side(output->width) && is_side(output->height) &&
-               output->quality >= 0 && output->quality <= 100 && fstat(task->output_fds[i], &about) == 0 &&
+               output->quality >= 0 && output->quality <= 100 && output->frames >= 0 && fstat(task->output_fds[i], &about) == 0 &&
                about.st_size > 0;
         if (good)
             output->bytes = (uint64_t)about.st_size;
@@ -374,7 +376,9 @@ px_status px_sandbox_run(px_sandbox *self, const px_sandbox_task *task, px_trans
         if (sent && await_end(&one, start_us + seconds * 1000000, &news)) {
             if (ret_usage && news.kind == PX_NEWS_ENDED)
                 *ret_usage = (px_sandbox_usage){ news.cpu_us, px_monotonic_us() - start_us, news.peak_bytes };
-            return judge(&one, task, &news, ret, err);
+            PX_TRY(judge(&one, task, &news, ret, err));
+            self->formats |= UINT32_C(1) << ret->format;
+            return PX_OK;
         }
         bool killed = one.killed;
         clear_away(self, generation, &one, task);

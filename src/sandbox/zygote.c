@@ -26,7 +26,6 @@ typedef struct zygote {
     int socket, deaths; /* the service; a signalfd of SIGCHLD */
     px_transform_function transform;
     pid_t pid;
-    uint64_t own_bytes; /* address space before the first fork */
     struct {
         pid_t pid;
         int fd; /* owned: the job's socket */
@@ -66,14 +65,15 @@ static void limit(int resource, uint64_t soft, uint64_t hard)
 
 /* The last thing before the picture is looked at: from here on the process can do little but compute.
  * Here belong the seccomp filter and Landlock. */
-static void confine(const zygote *self, const px_limits *limits)
+static void confine(const px_limits *limits)
 {
+    uint64_t own_bytes = address_space_bytes(); /* with the libraries that this picture needs */
     uint64_t file_bytes = limits->pixels * 4 + ((uint64_t)64 << 20); /* a PNG that does not compress */
     limit(RLIMIT_CORE, 0, 0);
     limit(RLIMIT_CPU, limits->seconds, (uint64_t)limits->seconds + 1);
     limit(RLIMIT_FSIZE, file_bytes, file_bytes);
     if (!PX_SANITIZED) { /* a sanitizer's shadow is terabytes, and its report opens files */
-        limit(RLIMIT_AS, self->own_bytes + limits->memory_bytes, self->own_bytes + limits->memory_bytes);
+        limit(RLIMIT_AS, own_bytes + limits->memory_bytes, own_bytes + limits->memory_bytes);
         limit(RLIMIT_NOFILE, 0, 0);
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -127,7 +127,8 @@ _Noreturn static void run_child(const zygote *self, const request *asked)
     px_source source = PX_SOURCE_NONE;
     px_status status = px_source_join(source_fd, state_fd, &source, &result.error);
     if (status == PX_OK) {
-        confine(self, &body->limits);
+        px_transform_prepare(&source, body->specs, body->count);
+        confine(&body->limits);
         status = self->transform(&source, &body->limits, body->specs, outputs, body->count, &result.report,
                                  &result.error);
     }
@@ -192,8 +193,18 @@ static bool take_request(int socket, request *ret, bool *ret_over)
     return false;
 }
 
+/* Loads what its recipes and the sources so far have used, so that every child finds it loaded. No picture is looked at. */
+static void load_codecs(const px_sandbox_request *body)
+{
+    px_transform_prepare(NULL, body->specs, body->count);
+    for (int f = PX_FORMAT_KEEP + 1; f < PX_FORMAT_COUNT; f++)
+        if (body->formats >> f & 1)
+            (void)!px_format_load((px_format)f, NULL);
+}
+
 static void start_job(zygote *self, const request *asked)
 {
+    load_codecs(&asked->body);
     int job = asked->fds[0];
     pid_t pid = fork();
     if (pid == 0)
@@ -242,8 +253,7 @@ int px_zygote_serve(int socket, px_transform_function transform)
 {
     static zygote self;
     static request asked;
-    self = (zygote){ .socket = socket, .transform = transform, .pid = getpid(),
-                     .own_bytes = address_space_bytes() };
+    self = (zygote){ .socket = socket, .transform = transform, .pid = getpid() };
     sigset_t deaths;
     sigemptyset(&deaths);
     sigaddset(&deaths, SIGCHLD);

@@ -310,6 +310,8 @@ static px_status read_header(jpeg_decoder *self, px_error *err)
     return PX_OK;
 }
 
+bool px_jpeg_is(px_bytes first) { return px_has_bytes(first, 0, "\xff\xd8\xff", 3); }
+
 px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
 {
     jpeg_decoder *self = calloc(1, sizeof *self);
@@ -351,6 +353,7 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
                            ? px_exif_orientation((px_bytes){ self->exif + prefix, self->exif_count - prefix }) : 1,
         .scalable = true,
         .profile = join_profile(self),
+        .frames = 1,
     };
     *ret = held;
     held = NULL;

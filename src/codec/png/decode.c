@@ -526,13 +526,15 @@ static void decoder_close(px_decoder *base)
     free(self);
 }
 
+bool px_png_is(px_bytes first) { return px_has_bytes(first, 0, "\x89PNG\r\n\x1a\n", 8); }
+
 px_status px_png_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
 {
     png_decoder *self = calloc(1, sizeof *self);
     if (!self)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a PNG decoder");
     PX_AUTO(px_decoder_close) px_decoder *held = &self->base;
-    self->base = (px_decoder){ .header = { .format = PX_FORMAT_PNG, .orientation = 1 }, .memory = decoder_memory,
+    self->base = (px_decoder){ .header = { .format = PX_FORMAT_PNG, .orientation = 1, .frames = 1 }, .memory = decoder_memory,
                                .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
     self->source = source;
     self->limits = limits;

@@ -85,7 +85,7 @@ static px_status copy(const px_source *source, const px_limits *limits, const px
                                    .output_count = count };
     for (int i = 0; i < count; i++) {
         PX_TRY(px_write_all(output_fds[i], text, got, "output", err));
-        report.outputs[i] = (px_output_report){ PX_FORMAT_JPEG, specs[i].width, 1, 99, 80, false };
+        report.outputs[i] = (px_output_report){ PX_FORMAT_JPEG, specs[i].width, 1, 99, 80, 1, false };
     }
     PX_TRY(misbehave(source, text, output_fds[0], &report, err));
     *ret = report;

@@ -1,0 +1,288 @@
+/* Sizes are computed upright and mapped back, so a picture is turned after it was scaled, at output size. A row goes as far
+ * as it can on its own: only an orientation that cannot stream holds the picture, at output size. */
+#include "image/lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image/orient.h"
+
+static void swap(int *a, int *b)
+{
+    int t = *a;
+    *a = *b;
+    *b = t;
+}
+
+static void swap_layout(px_layout *l)
+{
+    swap(&l->width, &l->height);
+    swap(&l->picture_width, &l->picture_height);
+    double part = l->part_width;
+    l->part_width = l->part_height;
+    l->part_height = part;
+}
+
+px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *header, px_error *err)
+{
+    bool turned = px_orientation_turns(header->orientation);
+    px_layout layout = turned ? px_layout_of(spec, header->height, header->width)
+                              : px_layout_of(spec, header->width, header->height);
+    px_layout stored = layout;
+    if (turned)
+        swap_layout(&stored);
+    px_format format = spec->format == PX_FORMAT_KEEP ? px_format_kept(header->format) : spec->format;
+    bool padded = layout.width != layout.picture_width || layout.height != layout.picture_height;
+    bool opaque = header->alpha == PX_OPAQUE || padded || !px_format_has_alpha(format);
+    bool coloured = spec->background[0] != spec->background[1] || spec->background[1] != spec->background[2];
+    bool covered = padded || (header->alpha != PX_OPAQUE && opaque); /* the background shows */
+
+    *l = (px_lane){
+        .spec = spec,
+        .layout = spec->rotate ? layout : stored,
+        .turn = spec->rotate ? header->orientation : 1,
+        .stored_width = stored.picture_width,
+        .stored_height = stored.picture_height,
+        .scaled = stored.picture_width != header->width || stored.picture_height != header->height,
+        .model = header->model,
+        .channels = px_channels(header->model, header->alpha),
+        .animated = spec->animated && header->frames > 1 && px_format_is_animated(format),
+    };
+    l->alpha = header->alpha == PX_OPAQUE ? PX_OPAQUE : l->scaled ? PX_PREMULTIPLIED : PX_STRAIGHT;
+    l->scaling = (px_resample_spec){ .width = stored.part_width, .height = stored.part_height,
+                                     .target_width = stored.picture_width, .target_height = stored.picture_height,
+                                     .channels = l->channels };
+    l->encoding = (px_encoder_spec){ .format = format, .width = l->layout.width, .height = l->layout.height,
+                                     .model = covered && coloured ? PX_RGB : header->model,
+                                     .alpha = opaque ? PX_OPAQUE : PX_STRAIGHT,
+                                     .quality = spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality,
+                                     .orientation = spec->rotate ? 1 : header->orientation,
+                                     .frames = l->animated ? header->frames : 1, .loops = header->loops };
+    if (spec->colour == PX_COLOUR_KEEP && l->encoding.model == header->model && !header->inks)
+        l->encoding.profile = header->profile;
+    int side = px_format_side(format);
+    if (layout.width > side || layout.height > side)
+        return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", px_format_name(format), layout.width,
+                       layout.height);
+    return PX_OK;
+}
+
+/* Maps the part of the source that a lane shows (centred) to decoded pixels. */
+void px_lane_plan_scaling(px_lane *l, const px_header *header, int eighths)
+{
+    double scale = eighths / 8.0;
+    px_resample_spec *s = &l->scaling;
+    s->source_width = (header->width * eighths + 7) / 8;
+    s->source_height = (header->height * eighths + 7) / 8;
+    s->x = (header->width - s->width) / 2.0 * scale;
+    s->y = (header->height - s->height) / 2.0 * scale;
+    s->width *= scale;
+    s->height *= scale;
+}
+
+static uint64_t picture_bytes(const px_lane *l)
+{
+    return (uint64_t)l->stored_width * (uint64_t)l->stored_height * (unsigned)l->channels;
+}
+
+uint64_t px_lane_memory(const px_lane *l)
+{
+    uint64_t bytes = px_encoder_memory(&l->encoding);
+    if (l->scaled)
+        bytes += px_resample_memory(&l->scaling);
+    if (!px_orientation_streams(l->turn))
+        bytes += picture_bytes(l);
+    return bytes + 4u * (2u * (uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
+}
+
+px_status px_lane_open(px_lane *l, int fd, px_error *err)
+{
+    int longest = l->stored_width > l->stored_height ? l->stored_width : l->stored_height;
+    l->row = malloc((size_t)l->stored_width * 4);
+    l->turned = malloc((size_t)longest * 4);
+    l->canvas = malloc((size_t)l->layout.width * 4);
+    if (!px_orientation_streams(l->turn))
+        l->held = malloc((size_t)picture_bytes(l));
+    if (l->colour)
+        l->converted = malloc((size_t)l->layout.picture_width * 4);
+    if (!l->row || !l->turned || !l->canvas || (l->colour && !l->converted) || (!l->held && !px_orientation_streams(l->turn)))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for an output of %dx%d", l->layout.width, l->layout.height);
+    if (l->scaled)
+        PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
+    return px_encoder_open(&l->encoding, fd, &l->encoder, err);
+}
+
+static unsigned over_255(unsigned value) { return (value + 127) / 255; }
+
+static unsigned divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
+
+static void straighten(const uint8_t *row, int width, int channels, uint8_t *target)
+{
+    for (int x = 0; x < width; x++, row += channels, target += channels) {
+        unsigned alpha = row[channels - 1];
+        for (int c = 0; c < channels - 1; c++) {
+            unsigned value = divide_by(alpha, row[c]);
+            target[c] = (uint8_t)(value > 255 ? 255 : value);
+        }
+        target[channels - 1] = (uint8_t)alpha;
+    }
+}
+
+/* The row in sRGB, if it is in other colours; *alpha is what its alpha is then. */
+static uint8_t *convert_row(const px_lane *l, uint8_t *row, px_alpha *alpha)
+{
+    const uint8_t *from = row;
+    if (!l->colour)
+        return row;
+    if (*alpha == PX_PREMULTIPLIED) {
+        straighten(row, l->layout.picture_width, l->channels, l->converted);
+        from = l->converted;
+        *alpha = PX_STRAIGHT;
+    }
+    px_colour_convert(l->colour, from, l->layout.picture_width, l->converted);
+    return l->converted;
+}
+
+/* One picture pixel, of a row with such alpha, as the encoder wants it: alpha straight or laid on the background. */
+static void finish_pixel(const px_lane *l, px_alpha kind, const uint8_t *pixel, uint8_t *target)
+{
+    int colours = px_channels(l->model, PX_OPAQUE), out = px_channels(l->encoding.model, PX_OPAQUE);
+    unsigned alpha = kind == PX_OPAQUE ? 255 : pixel[colours];
+    for (int c = 0; c < out; c++) {
+        unsigned value = pixel[colours == 1 ? 0 : c];
+        if (l->encoding.alpha != PX_OPAQUE) {
+            if (kind == PX_PREMULTIPLIED)
+                value = divide_by(alpha, value);
+        } else {
+            if (kind == PX_STRAIGHT)
+                value = over_255(value * alpha);
+            value += over_255(l->spec->background[c] * (255 - alpha));
+        }
+        target[c] = (uint8_t)(value > 255 ? 255 : value);
+    }
+    if (l->encoding.alpha != PX_OPAQUE)
+        target[out] = (uint8_t)alpha;
+}
+
+static void fill_background(const px_lane *l)
+{
+    int channels = px_channels(l->encoding.model, l->encoding.alpha);
+    for (int x = 0; x < l->layout.width; x++)
+        for (int c = 0; c < channels; c++)
+            l->canvas[x * channels + c] = l->spec->background[c];
+}
+
+static px_status push_canvas(px_lane *l, uint8_t *samples, px_error *err)
+{
+    px_row row = px_row_of(samples, l->layout.width, l->encoding.model, l->encoding.alpha);
+    return l->encoder->push(l->encoder, &row, err);
+}
+
+static px_status push_padding(px_lane *l, int rows, px_error *err)
+{
+    if (rows > 0)
+        fill_background(l);
+    for (int y = 0; y < rows; y++)
+        PX_TRY(push_canvas(l, l->canvas, err));
+    return PX_OK;
+}
+
+/* A row of the turned picture, on its way out. */
+static px_status finish_row(px_lane *l, uint8_t *row, int y, px_error *err)
+{
+    int above = (l->layout.height - l->layout.picture_height) / 2;
+    int left = (l->layout.width - l->layout.picture_width) / 2;
+    bool padded = l->layout.width != l->layout.picture_width;
+    if (y == 0) {
+        PX_TRY(push_padding(l, above, err));
+        if (padded)
+            fill_background(l);
+    }
+    px_alpha alpha = l->alpha;
+    row = convert_row(l, row, &alpha);
+    if (!padded && alpha == PX_OPAQUE && l->model == l->encoding.model) {
+        PX_TRY(push_canvas(l, row, err));
+    } else {
+        uint8_t *target = l->canvas + left * px_channels(l->encoding.model, l->encoding.alpha);
+        int out = px_channels(l->encoding.model, l->encoding.alpha);
+        for (int x = 0; x < l->layout.picture_width; x++)
+            finish_pixel(l, alpha, row + x * l->channels, target + x * out);
+        PX_TRY(push_canvas(l, l->canvas, err));
+    }
+    if (y == l->layout.picture_height - 1)
+        PX_TRY(push_padding(l, l->layout.height - l->layout.picture_height - above, err));
+    return PX_OK;
+}
+
+/* A row of the scaled picture: passed on, mirrored, or held until the last. */
+static px_status turn_row(px_lane *l, uint8_t *row, px_error *err)
+{
+    int y = l->rows++;
+    if (l->turn == 1)
+        return finish_row(l, row, y, err);
+    if (px_orientation_streams(l->turn)) {
+        px_orient_row(row, l->stored_width, 1, l->channels, l->turn, 0, l->turned);
+        return finish_row(l, l->turned, y, err);
+    }
+    size_t bytes = (size_t)l->stored_width * (size_t)l->channels;
+    memcpy(l->held + (size_t)y * bytes, row, bytes);
+    if (l->rows < l->stored_height)
+        return PX_OK;
+    for (int i = 0; i < l->layout.picture_height; i++) {
+        px_orient_row(l->held, l->stored_width, l->stored_height, l->channels, l->turn, i, l->turned);
+        PX_TRY(finish_row(l, l->turned, i, err));
+    }
+    return PX_OK;
+}
+
+px_status px_lane_next(px_lane *l, int milliseconds, px_error *err)
+{
+    l->rows = 0;
+    if (l->resample)
+        px_resample_restart(l->resample);
+    return l->encoder->next(l->encoder, milliseconds, err);
+}
+
+px_status px_lane_push(px_lane *l, uint8_t *straight, const uint8_t *premultiplied, px_error *err)
+{
+    if (!l->scaled)
+        return turn_row(l, straight, err);
+    px_resample_push(l->resample, l->alpha == PX_OPAQUE ? straight : premultiplied);
+    while (px_resample_pull(l->resample, l->row))
+        PX_TRY(turn_row(l, l->row, err));
+    return PX_OK;
+}
+
+/* May the source's own bytes stand for this output, if they are fewer? Not if its pixels had to change. */
+static bool may_pass(const px_lane *l, const px_header *header)
+{
+    return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks &&
+           l->animated == (header->frames > 1) &&
+           l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
+}
+
+px_status px_lane_finish(px_lane *l, const px_source *source, const px_header *header, int fd,
+                         px_output_report *ret, px_error *err)
+{
+    *ret = (px_output_report){ .format = l->encoding.format, .width = l->layout.width, .height = l->layout.height,
+                               .quality = l->encoding.quality, .frames = l->animated ? header->frames : 1 };
+    PX_TRY(l->encoder->finish(l->encoder, &ret->bytes, err));
+    if (ret->bytes <= px_source_bytes(source, NULL) || !may_pass(l, header))
+        return PX_OK;
+    if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+        return PX_OK; /* not a file: what was written stands */
+    ret->passed_through = true;
+    return px_format_clean(header->format, source, l->encoding.orientation, fd, &ret->bytes, err);
+}
+
+void px_lane_done(px_lane *l)
+{
+    px_resample_destroy(l->resample);
+    px_encoder_close(&l->encoder);
+    free(l->row);
+    free(l->turned);
+    free(l->held);
+    free(l->canvas);
+    free(l->converted);
+}

@@ -1,0 +1,58 @@
+/* lane.h - one output on its way: what happens to rows between the decoder and an encoder. Private to src/image.
+ *
+ * resampler → orientation → colour → alpha, canvas → encoder. Plan first, from the header alone; then open, which takes
+ * all memory; then every decoded row of each frame; then finish. */
+#ifndef PX_IMAGE_LANE_H
+#define PX_IMAGE_LANE_H
+
+#include "image/colour.h"
+#include "image/image.h"
+#include "image/resample.h"
+#include "image/size.h"
+
+typedef struct px_lane {
+    const px_output_spec *spec;
+    px_layout layout;          /* as the encoder sees it: upright if the picture is turned, as stored if not */
+    int turn;                  /* orientation to apply, 1 to 8 */
+    int stored_width, stored_height; /* of the scaled picture, before it is turned */
+    px_encoder_spec encoding;
+    px_resample_spec scaling;
+    bool scaled;               /* false: rows keep their size and go by untouched */
+    px_model model;            /* of rows in front of `finish_row` */
+    px_alpha alpha;            /* of rows in front of `finish_row` */
+    int channels;              /* likewise */
+    int rows;                  /* of this frame, passed on by the resampler */
+    bool animated;             /* every frame of the source becomes one of the output */
+
+    px_resample *resample;     /* owned, or NULL */
+    px_encoder *encoder;       /* owned */
+    uint8_t *row;              /* owned; one row of the scaled picture */
+    uint8_t *turned;           /* owned; one turned row */
+    uint8_t *held;             /* owned; the scaled picture, if its orientation cannot stream; or NULL */
+    uint8_t *canvas;           /* owned; one row of the output */
+    const px_colour *colour;   /* borrowed; NULL if the colours stay */
+    uint8_t *converted;        /* owned; one row in sRGB, alpha straight */
+} px_lane;
+
+
+/* What one output will be; nothing is allocated yet. `spec` is borrowed until done. */
+PX_CHECKED px_status px_lane_plan(px_lane *lane, const px_output_spec *spec, const px_header *header, px_error *err);
+
+/* The second half of the plan, when the decoder's scale is known. */
+void px_lane_plan_scaling(px_lane *lane, const px_header *header, int eighths);
+
+uint64_t px_lane_memory(const px_lane *lane); /* bytes */
+PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);
+
+/* Before each frame of an animated lane. */
+PX_CHECKED px_status px_lane_next(px_lane *lane, int milliseconds, px_error *err);
+
+/* A decoded row, twice: with straight alpha, and premultiplied where the source has alpha. */
+PX_CHECKED px_status px_lane_push(px_lane *lane, uint8_t *straight, const uint8_t *premultiplied, px_error *err);
+
+/* Ends an output; where it became bigger than the source for nothing, the source's bytes replace it. */
+PX_CHECKED px_status px_lane_finish(px_lane *lane, const px_source *source, const px_header *header, int fd,
+                                    px_output_report *ret, px_error *err);
+void px_lane_done(px_lane *lane);
+
+#endif
