@@ -24,7 +24,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "command/progress.h"
+#include "pipeline/pipeline.h"
 #include "sandbox/sandbox.h"
+
+enum { ARENA_BYTES = 1 << 20 };
 
 static const char *const default_name = "{dir}processed-{stem}.{ext}";
 
@@ -41,6 +44,8 @@ typedef struct work {
     const px_options *options;
     px_sandbox *sandbox;
     px_limits limits;
+    px_arena arena;
+    px_output output;    /* its name and id are not used: `name` is */
     px_output_spec spec;
     target_kind kind;
     const char *target, *name;
@@ -55,46 +60,15 @@ typedef struct work {
 
 /* ---- options ---- */
 
-static px_status parse_colour(const char *text, uint8_t ret[3], px_error *err)
+/* The flags, as the recipe that they are. With a height alone, the width follows from it. */
+static px_status parse_recipe(work *self, px_error *err)
 {
-    unsigned value = 0;
-    int end = 0;
-    const char *digits = text[0] == '#' ? text + 1 : text;
-    if (strlen(digits) != 6 || strspn(digits, "0123456789abcdefABCDEF") != 6 || sscanf(digits, "%x%n", &value, &end) != 1)
-        return px_fail(err, PX_BAD_REQUEST, "--background %s: wanted a colour such as #ffffff", text);
-    ret[0] = (uint8_t)(value >> 16);
-    ret[1] = (uint8_t)(value >> 8);
-    ret[2] = (uint8_t)value;
-    return PX_OK;
-}
-
-static px_status parse_spec(const px_options *options, px_output_spec *ret, px_error *err)
-{
-    px_output_spec spec = PX_OUTPUT_SPEC_DEFAULT;
-    bool sized = px_option_is_on(options, "width") || px_option_is_on(options, "height");
-    int64_t width, height, quality;
-    PX_TRY(px_option_number(options, "width", 0, PX_LIMIT_OUTPUT_SIDE, sized ? 0 : spec.width, &width, err));
-    PX_TRY(px_option_number(options, "height", 0, PX_LIMIT_OUTPUT_SIDE, 0, &height, err));
-    PX_TRY(px_option_number(options, "quality", 1, 100, spec.quality, &quality, err));
-    spec.width = (int)width;
-    spec.height = (int)height;
-    spec.quality = (int)quality;
-    spec.enlarge = px_option_is_on(options, "enlarge");
-
-    const char *fit = px_option_text(options, "fit", "inside");
-    spec.fit = px_fit_find(fit);
-    if (spec.fit == PX_FIT_COUNT)
-        return px_fail(err, PX_BAD_REQUEST, "--fit %s: wanted inside, cover, contain, fill or outside", fit);
-    const char *colour = px_option_text(options, "colour", "srgb");
-    spec.colour = px_colour_mode_find(colour);
-    if (spec.colour == PX_COLOUR_MODE_COUNT)
-        return px_fail(err, PX_BAD_REQUEST, "--colour %s: wanted srgb or keep", colour);
-    const char *format = px_option_text(options, "format", "jpeg");
-    spec.format = px_format_find(format);
-    if (spec.format == PX_FORMAT_COUNT)
-        return px_fail(err, PX_BAD_REQUEST, "--format %s: wanted jpeg, png or keep", format);
-    PX_TRY(parse_colour(px_option_text(options, "background", "#ffffff"), spec.background, err));
-    *ret = spec;
+    px_setting settings[PX_GIVEN_MAX + 1];
+    int count = px_options_settings(self->options, settings + 1), first = 1;
+    if (px_option_is_on(self->options, "height"))
+        settings[--first] = (px_setting){ "width", "0" }; /* in front, so that what was said of it counts */
+    PX_TRY(px_output_parse(settings + first, count + 1 - first, &self->arena, &self->output, err));
+    self->spec = self->output.spec;
     return PX_OK;
 }
 
@@ -494,12 +468,14 @@ static void work_done(work *self)
     }
     free(self->items);
     free(self->taken);
+    px_arena_close(&self->arena);
 }
 
 static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
 {
     const px_options *options = self->options;
-    PX_TRY(parse_spec(options, &self->spec, err));
+    PX_TRY(px_arena_open(ARENA_BYTES, &self->arena, err));
+    PX_TRY(parse_recipe(self, err));
     int64_t seconds;
     PX_TRY(px_option_number(options, "seconds", 1, 86400, self->limits.seconds, &seconds, err));
     self->limits.seconds = (uint32_t)seconds;
@@ -518,6 +494,9 @@ static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
         if (self->spec.format == PX_FORMAT_COUNT)
             return px_fail(err, PX_BAD_REQUEST, "%s: the extension names no format; use .jpg, .png or --format",
                            self->target);
+        if (!px_format_is_written(self->spec.format))
+            return px_fail(err, PX_BAD_REQUEST, "%s: %s is read, but not written; use .jpg, .png or --format", self->target,
+                           px_format_name(self->spec.format));
     }
     self->taken = calloc((size_t)self->count, sizeof *self->taken);
     if (!self->taken)
@@ -547,9 +526,10 @@ static const px_flag flags[] = {
     { "height", 0, "PIXELS", "at most this high", "height" },
     { "fit", 0, "FIT", "inside, cover, contain, fill or outside", "fit" },
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },
-    { "format", 'f', "FORMAT", "jpeg, png or keep; otherwise OUT's extension tells", "format" },
+    { "format", 'f', "FORMAT", "such as jpeg, png or keep; otherwise OUT's extension tells", "format" },
     { "quality", 'q', "1-100", "of JPEG (80)", "quality" },
     { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
+    { "animated", 0, "true|false", "keep every frame where the format can (true)", "animated" },
     { "background", 0, "#RRGGBB", "where transparency is lost (#ffffff)", "background" },
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },
     { "jobs", 'j', "COUNT", "pictures at once (as many as cores)", NULL },

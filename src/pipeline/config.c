@@ -1,4 +1,4 @@
-/* One table of options stands behind file, environment, flags, `check --show` and docs/configure.md.
+/* Values of the table of options (option.h), gathered and read.
  *
  * First every option gets its text and where that came from (defaults < file < environment < flags); then each text is
  * read once, by its type, into px_config or, for the options of an output, into every output that has no text of its own.
@@ -15,84 +15,11 @@
 #include "base/tree.h"
 #include "base/utf8.h"
 #include "pipeline/inside.h"
-
-typedef enum option_type { TEXT, COUNT, SIZE, CHOICE, FLAG, COLOUR } option_type;
-
-enum { OUTPUT = 1, REQUIRED = 2 }; /* flags of a row */
-
-typedef struct option {
-    const char *path;
-    option_type type;
-    const char *fallback;
-    double min, max;        /* COUNT, SIZE */
-    const char *choices;    /* CHOICE: "a|b"; FLAG: "no-value|yes-value", the second meaning true */
-    int flags;
-    size_t offset;          /* in px_config, or px_output for OUTPUT */
-    int width;              /* bytes of the field */
-    const char *meaning;
-} option;
-
-#define AT(field) .offset = offsetof(px_config, field), .width = sizeof(((px_config *)0)->field)
-#define OUT(field) .flags = OUTPUT, .offset = offsetof(px_output, field), .width = sizeof(((px_output *)0)->field)
-
-static const option options[] = {
-    { "source", TEXT, "source-bucket", .flags = REQUIRED, AT(source), .meaning = "the bucket whose pictures are processed" },
-    { "source_prefix", TEXT, "", AT(source_prefix), .meaning = "only keys that begin so" },
-    { "destination", TEXT, "processed-bucket", .flags = REQUIRED, AT(destination), .meaning = "the bucket that gets the outputs" },
-    { "destination_prefix", TEXT, "", AT(destination_prefix), .meaning = "put before every output's name" },
-    { "table", TEXT, "images", .flags = REQUIRED, AT(table), .meaning = "the name of the table of records" },
-    { "on_delete", FLAG, "follow", .choices = "keep|follow", AT(delete_follows),
-      .meaning = "whether the outputs of a deleted original go too (`follow`) or stay (`keep`)" },
-    { "overwrite", FLAG, "own", .choices = "own|any", AT(overwrite_any),
-      .meaning = "what an output may replace: only outputs of the same source (`own`), or anything" },
-    { "cache_control", TEXT, "public, max-age=31536000", AT(cache_control), .meaning = "the outputs' Cache-Control; empty for none" },
-    { "keep_metadata", FLAG, "false", .choices = "false|true", AT(keep_metadata),
-      .meaning = "carry the original's user metadata (x-amz-meta-…) over to the outputs" },
-    { "max_attempts", COUNT, "5", 1, 100, AT(max_attempts), .meaning = "tries of a job that fails for a passing reason, before it is a dead letter" },
-    { "workers", COUNT, "0", 0, 256, AT(workers), .meaning = "pictures at the same time; 0: as many as cores" },
-    { "listen", TEXT, "127.0.0.1:9000", .flags = REQUIRED, AT(listen), .meaning = "address and port of the endpoint; port 0: a free one" },
-    { "data", TEXT, "./pixmill-data", .flags = REQUIRED, AT(data), .meaning = "the folder that holds objects, records and logs" },
-    { "region", TEXT, "us-east-1", .flags = REQUIRED, AT(region), .meaning = "the region that clients sign for" },
-    { "log_format", FLAG, "json", .choices = "json|text", AT(log_text), .meaning = "how log lines look on the standard output" },
-    { "log_level", CHOICE, "info", .choices = "trace|debug|info|warn|error|fatal", AT(log_level), .meaning = "the least level that is logged" },
-    { "limits.input_bytes", SIZE, "200MiB", 1, 5e12, AT(limits.input_bytes), .meaning = "of a source object" },
-    { "limits.pixels", COUNT, "268435456", 1, 4294836225.0, AT(limits.pixels), .meaning = "width times height of a source" },
-    { "limits.side", COUNT, "65535", 1, 65535, AT(limits.side), .meaning = "width or height of a source" },
-    { "limits.frames", COUNT, "1000", 1, 1e6, AT(limits.frames), .meaning = "of an animation" },
-    { "limits.scans", COUNT, "200", 1, 1e5, AT(limits.scans), .meaning = "of a progressive JPEG" },
-    { "limits.metadata_bytes", SIZE, "16MiB", 1, 1e9, AT(limits.metadata_bytes), .meaning = "EXIF, profile and text chunks together" },
-    { "limits.memory", SIZE, "auto", 64 << 20, 1e12, AT(limits.memory_bytes), .meaning = "of the process that transforms a picture; auto: judged from the machine" },
-    { "limits.seconds", COUNT, "60", 1, 3600, AT(limits.seconds), .meaning = "wall time, and CPU time, of one picture" },
-    { "heavy.queue", TEXT, "", AT(heavy.queue), .meaning = "the SQS queue (URL) that gets what is too heavy for the Lambda; empty: nothing is" },
-    { "heavy.bytes", SIZE, "50MiB", 1, 5e12, AT(heavy.bytes), .meaning = "of a source from which on it is" },
-    { "heavy.pixels", COUNT, "100000000", 1, 4294836225.0, AT(heavy.pixels), .meaning = "likewise" },
-    { "heavy.formats", TEXT, "", AT(heavy.formats), .meaning = "formats that always are, such as png,tiff" },
-    { "heavy.seconds", COUNT, "20", 0, 900, AT(heavy.seconds), .meaning = "with less time left than this, a picture is handed over rather than begun" },
-    { "queue", TEXT, "", AT(queue), .meaning = "the SQS queue (URL) that `worker` takes from" },
-    { "dead_letters", TEXT, "", AT(dead_letters), .meaning = "the SQS queue (URL) for events that failed for good" },
-    { "visibility", COUNT, "120", 1, 43200, AT(visibility), .meaning = "seconds that a taken message stays out of sight; `worker` renews it while it works" },
-    { "record_days", COUNT, "0", 0, 36500, AT(record_days), .meaning = "days after which a record in DynamoDB expires (its attribute `ExpiresAt`); 0: never" },
-    { "s3.style", CHOICE, "auto", .choices = "auto|path|virtual", AT(s3.style), .meaning = "where the bucket stands in S3's addresses; auto: in the host on AWS, in the path elsewhere" },
-    { "s3.multipart", SIZE, "64MiB", 1, 5e9, AT(s3.multipart_bytes), .meaning = "of an output from which on it is uploaded to S3 in parts" },
-    { "s3.payer", FLAG, "owner", .choices = "owner|requester", AT(s3.requester_pays), .meaning = "who pays for requests to S3" },
-    { "notify", TEXT, "", AT(notify), .meaning = "who is told of every record that has ended: an SNS topic (ARN) or an EventBridge bus" },
-    { "id", TEXT, "web", OUT(id), .meaning = "the output's name in records and addresses" },
-    { "name", TEXT, "{dir}processed-{stem}.jpg", OUT(name), .meaning = "the output's key: {dir} {stem} {ext} {filename} {format} {width} {height} {id} {hash}" },
-    { "width", COUNT, "800", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.width), .meaning = "pixels at most; 0: follows from the height" },
-    { "height", COUNT, "0", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.height), .meaning = "pixels at most; 0: follows from the width" },
-    { "fit", CHOICE, "inside", .choices = "inside|cover|contain|fill|outside", OUT(spec.fit), .meaning = "what to do when width and height are both given" },
-    { "enlarge", FLAG, "false", .choices = "false|true", OUT(spec.enlarge), .meaning = "also make small pictures larger" },
-    { "format", CHOICE, "jpeg", .choices = "keep|jpeg|png", OUT(spec.format), .meaning = "of the output; keep: the source's" },
-    { "quality", COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
-    { "background", COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
-    { "colour", CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
-    { "rotate", FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
-};
-enum { OPTION_COUNT = sizeof options / sizeof *options };
+#include "pipeline/option.h"
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
 static const char *const later[] = { "watermark", "position", "effort", "lossless", "max_bytes", "sharpen",
-                                     "strip", "animated", "crop" };
+                                     "strip", "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {
@@ -105,142 +32,37 @@ struct loader {
     const char *file;          /* its name; NULL without one */
     bool hosted;               /* px_config_load_hosted: no source, destination or table unless somebody says one */
     const px_bytes *text;      /* of the file, when it was fetched; NULL: it is read */
-    value values[OPTION_COUNT];
+    value values[PX_OPTION_COUNT_MAX];
     const px_tree *outputs;    /* recipe.outputs; NULL for the default one */
     const char *outputs_name;  /* file or variable that they stand in */
 };
 
 /* ---- reading one text ---- */
 
-static px_status wrong(const struct loader *loader, const option *row, const value *from, const char *wanted)
+static px_status wrong(const struct loader *loader, const px_config_option *row, const value *from, const char *wanted)
 {
-    return px_fail(loader->err, row->flags & OUTPUT ? PX_BAD_RECIPE : PX_BAD_CONFIG, "%s: %s cannot be '%.60s': it wants %s",
+    return px_fail(loader->err, row->flags & PX_OPTION_OUTPUT ? PX_BAD_RECIPE : PX_BAD_CONFIG, "%s: %s cannot be '%.60s': it wants %s",
                    from->origin, row->path, from->text, wanted);
 }
 
-static bool parse_number(const char *text, bool is_size, double *ret)
+static px_status store(const struct loader *loader, const px_config_option *row, const value *from, void *target)
 {
-    /* strtod alone would also take 0x10, 1e3 and what the locale says. */
-    size_t whole = strspn(text, "0123456789"), fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
-    const char *end = text + whole + (fraction ? fraction + 1 : 0);
-    static const struct {
-        const char *name;
-        double factor;
-    } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 },
-                  { "kB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 } };
-    if (whole == 0 || whole > 18 || fraction > 9)
-        return false;
-    char digits[32];
-    snprintf(digits, sizeof digits, "%.*s", (int)(end - text), text);
-    double number = strtod(digits, NULL);
-    for (size_t i = 0; i < (is_size ? sizeof units / sizeof *units : 1); i++)
-        if (strcmp(end, units[i].name) == 0) {
-            *ret = number * units[i].factor;
-            return true;
-        }
-    return false;
-}
-
-/* The place of `text` among "a|b|c"; -1 if it is not there. */
-static int choice_of(const char *choices, const char *text)
-{
-    int index = 0;
-    if (strcmp(text, "jpg") == 0)
-        text = "jpeg"; /* the one choice that people know by two names */
-    size_t length = strlen(text);
-    for (const char *at = choices;; at++, index++) {
-        size_t count = strcspn(at, "|");
-        if (count == length && memcmp(at, text, count) == 0)
-            return index;
-        at += count;
-        if (!*at)
-            return -1;
-    }
-}
-
-static px_status store_number(const struct loader *loader, const option *row, const value *from, void *field)
-{
-    char wanted[96];
-    double number = 0;
-    bool is_auto = row->type == SIZE && strcmp(row->fallback, "auto") == 0 && strcmp(from->text, "auto") == 0;
-    bool readable = is_auto || parse_number(from->text, row->type == SIZE, &number);
-    if (!is_auto && (!readable || number < row->min || number > row->max || number != (double)(uint64_t)number)) {
-        snprintf(wanted, sizeof wanted, row->type == SIZE ? "bytes such as 200MiB, %.0f to %.0f" : "a whole number from %.0f to %.0f",
-                 row->min, row->max);
-        return wrong(loader, row, from, wanted);
-    }
-    uint64_t whole = (uint64_t)number;
-    uint32_t narrow = (uint32_t)whole;
-    if (row->width == sizeof whole)
-        memcpy(field, &whole, sizeof whole);
-    else
-        memcpy(field, &narrow, sizeof narrow);
-    return PX_OK;
-}
-
-static bool parse_colour(const char *text, uint8_t colour[3])
-{
-    if (text[0] != '#' || strlen(text) != 7 || strspn(text + 1, "0123456789abcdefABCDEF") != 6)
-        return false;
-    unsigned long bits = strtoul(text + 1, NULL, 16);
-    for (int i = 0; i < 3; i++)
-        colour[i] = (uint8_t)(bits >> (16 - 8 * i));
-    return true;
-}
-
-/* One line that a header, a key and YAML can carry: UTF-8 without control characters, line breaks of any kind, and marks that
- * are no characters. */
-static bool is_plain(const char *text)
-{
-    static const char *const odd[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf" };
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-        if (strstr(text, odd[i]))
-            return false;
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
-            return false;
-    return px_is_utf8(text);
-}
-
-static px_status store(const struct loader *loader, const option *row, const value *from, void *target)
-{
-    char *field = (char *)target + row->offset;
-    switch (row->type) {
-    case TEXT:
-        if (row->flags & REQUIRED && !*from->text && !loader->hosted)
-            return wrong(loader, row, from, "some text");
-        if (!is_plain(from->text))
-            return wrong(loader, row, from, "one line of UTF-8 without control characters");
-        memcpy(field, &from->text, sizeof from->text);
-        return PX_OK;
-    case COUNT:
-    case SIZE:
-        return store_number(loader, row, from, field);
-    case COLOUR:
-        return parse_colour(from->text, (uint8_t *)field) ? PX_OK : wrong(loader, row, from, "a colour such as #ffffff");
-    case CHOICE:
-    case FLAG: {
-        int index = choice_of(row->choices, from->text);
-        if (index < 0)
-            return wrong(loader, row, from, row->choices);
-        if (row->type == FLAG)
-            *(bool *)field = index == 1;
-        else
-            memcpy(field, &index, sizeof index);
+    char wanted[PX_OPTION_WANTED];
+    bool may_lack = loader->hosted && row->type == PX_TYPE_TEXT && !*from->text;
+    if (may_lack) {
+        memcpy((char *)target + row->offset, &from->text, sizeof from->text);
         return PX_OK;
     }
-    }
-    return PX_OK;
+    return px_config_option_store(row, from->text, target, wanted) ? PX_OK : wrong(loader, row, from, wanted);
 }
 
 /* ---- gathering the texts ---- */
 
+/* Its place in the table; -1 if there is none. */
 static int find_option(const char *path)
 {
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (strcmp(options[i].path, path) == 0)
-            return i;
-    return -1;
+    const px_config_option *row = px_config_option_find(path);
+    return row ? (int)(row - px_config_options) : -1;
 }
 
 /* Edit distance, capped: for "did you mean". */
@@ -279,10 +101,10 @@ static px_status unknown(const struct loader *loader, const char *origin, const 
             return px_fail(loader->err, status, "%s: '%s' is not supported by this version of pixmill", origin, path);
     const char *nearest = NULL;
     int nearest_distance = 4;
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        int far = distance(path, options[i].path);
-        if ((options[i].flags & OUTPUT) == (in_output ? OUTPUT : 0) && far < nearest_distance) {
-            nearest = options[i].path;
+    for (int i = 0; i < px_config_option_count; i++) {
+        int far = distance(path, px_config_options[i].path);
+        if ((px_config_options[i].flags & PX_OPTION_OUTPUT) == (in_output ? PX_OPTION_OUTPUT : 0) && far < nearest_distance) {
+            nearest = px_config_options[i].path;
             nearest_distance = far;
         }
     }
@@ -315,8 +137,8 @@ static px_status read_recipe(struct loader *loader, const px_tree *recipe, const
 static bool is_section(const char *path)
 {
     size_t count = strlen(path);
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (strncmp(options[i].path, path, count) == 0 && options[i].path[count] == '.')
+    for (int i = 0; i < px_config_option_count; i++)
+        if (strncmp(px_config_options[i].path, path, count) == 0 && px_config_options[i].path[count] == '.')
             return true;
     return false;
 }
@@ -339,7 +161,7 @@ static px_status read_map(struct loader *loader, const px_tree *map, const char 
         int index = find_option(path);
         if (index < 0)
             return unknown(loader, origin, path, false);
-        if (options[index].flags & OUTPUT)
+        if (px_config_options[index].flags & PX_OPTION_OUTPUT)
             return px_fail(loader->err, PX_BAD_CONFIG, "%s: '%s' belongs to an output: write it under recipe: outputs:", origin, path);
         if (each->kind != PX_TREE_SCALAR)
             return px_fail(loader->err, PX_BAD_CONFIG, "%s: %s wants one value", origin, path);
@@ -358,9 +180,9 @@ static void variable_of(const char *path, char *variable, size_t capacity)
 
 static px_status read_environment(struct loader *loader)
 {
-    for (int i = 0; i < OPTION_COUNT; i++) {
+    for (int i = 0; i < px_config_option_count; i++) {
         char variable[64];
-        variable_of(options[i].path, variable, sizeof variable);
+        variable_of(px_config_options[i].path, variable, sizeof variable);
         const char *text = getenv(variable);
         if (text)
             loader->values[i] = (value){ text, px_arena_copy_text(loader->arena, variable) };
@@ -404,24 +226,38 @@ static px_status read_file(struct loader *loader, const char *path)
 
 /* ---- outputs ---- */
 
+/* What an output says for itself, into `own`; "watermark:" has entries below it. */
+static px_status read_entries(struct loader *loader, const px_tree *map, const char *prefix, const char *source_name, value *own)
+{
+    for (const px_tree *each = map->first; each; each = each->next) {
+        const char *origin = origin_of(loader, source_name, each->line), *path = px_arena_format(loader->arena, "%s%s", prefix, each->name);
+        if (!path)
+            return px_fail(loader->err, PX_OUT_OF_MEMORY, "no memory for the configuration");
+        if (each->kind == PX_TREE_MAP && is_section(path)) {
+            PX_TRY(read_entries(loader, each, px_arena_format(loader->arena, "%s.", path), source_name, own));
+            continue;
+        }
+        int index = find_option(path);
+        if (index < 0 || !(px_config_options[index].flags & PX_OPTION_OUTPUT))
+            return unknown(loader, origin, path, true);
+        if (each->kind != PX_TREE_SCALAR)
+            return px_fail(loader->err, PX_BAD_RECIPE, "%s: %s wants one value", origin, path);
+        own[index] = (value){ each->text, origin };
+    }
+    return PX_OK;
+}
+
 static px_status read_output(struct loader *loader, const px_tree *node, const char *source_name, px_output *output)
 {
-    value own[OPTION_COUNT];
+    value own[PX_OPTION_COUNT_MAX];
     memcpy(own, loader->values, sizeof own);
     if (node && node->kind != PX_TREE_MAP)
         return px_fail(loader->err, PX_BAD_RECIPE, "%s:%d: an output is made of 'name: value' entries", source_name, node->line);
-    for (const px_tree *each = node ? node->first : NULL; each; each = each->next) {
-        const char *origin = origin_of(loader, source_name, each->line);
-        int index = find_option(each->name);
-        if (index < 0 || !(options[index].flags & OUTPUT))
-            return unknown(loader, origin, each->name, true);
-        if (each->kind != PX_TREE_SCALAR)
-            return px_fail(loader->err, PX_BAD_RECIPE, "%s: %s wants one value", origin, each->name);
-        own[index] = (value){ each->text, origin };
-    }
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (options[i].flags & OUTPUT)
-            PX_TRY(store(loader, &options[i], &own[i], output));
+    if (node)
+        PX_TRY(read_entries(loader, node, "", source_name, own));
+    for (int i = 0; i < px_config_option_count; i++)
+        if (px_config_options[i].flags & PX_OPTION_OUTPUT)
+            PX_TRY(store(loader, &px_config_options[i], &own[i], output));
     const value *id = &own[find_option("id")], *name = &own[find_option("name")];
     if (!*output->id || strlen(output->id) > 64 || strspn(output->id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(output->id))
         return px_fail(loader->err, PX_BAD_RECIPE, "%s: an id is 1 to 64 letters, digits, '-' and '_', not '%.60s'", id->origin, output->id);
@@ -490,8 +326,8 @@ static px_status check_places(const px_config *config, px_error *err)
 
 static px_status gather(struct loader *loader, const char *path, const px_setting *flags, int flag_count)
 {
-    for (int i = 0; i < OPTION_COUNT; i++)
-        loader->values[i] = (value){ options[i].fallback, "default" };
+    for (int i = 0; i < px_config_option_count; i++)
+        loader->values[i] = (value){ px_config_options[i].fallback, "default" };
     static const char *const places[] = { "source", "destination", "table" };
     for (size_t i = 0; loader->hosted && i < sizeof places / sizeof *places; i++)
         loader->values[find_option(places[i])] = (value){ "", "default" };
@@ -509,9 +345,9 @@ static px_status gather(struct loader *loader, const char *path, const px_settin
 static px_status load(struct loader *loader, const char *path, const px_setting *flags, int flag_count, px_config *config)
 {
     PX_TRY(gather(loader, path, flags, flag_count));
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (!(options[i].flags & OUTPUT))
-            PX_TRY(store(loader, &options[i], &loader->values[i], config));
+    for (int i = 0; i < px_config_option_count; i++)
+        if (!(px_config_options[i].flags & PX_OPTION_OUTPUT))
+            PX_TRY(store(loader, &px_config_options[i], &loader->values[i], config));
     PX_TRY(read_outputs(loader, &config->recipe));
     return check_places(config, loader->err);
 }
@@ -557,12 +393,12 @@ static void show_outputs(struct loader *loader, px_buffer *text)
     const px_tree *node = loader->outputs ? loader->outputs->first : NULL;
     do {
         const char *indent = "    - ";
-        for (int i = 0; i < OPTION_COUNT; i++) {
-            if (!(options[i].flags & OUTPUT))
+        for (int i = 0; i < px_config_option_count; i++) {
+            if (!(px_config_options[i].flags & PX_OPTION_OUTPUT))
                 continue;
-            const px_tree *own = node ? px_tree_find(node, options[i].path) : NULL;
+            const px_tree *own = node ? px_tree_find(node, px_config_options[i].path) : NULL;
             value from = own ? (value){ own->text, origin_of(loader, loader->outputs_name, own->line) } : loader->values[i];
-            show_line(text, indent, options[i].path, &from);
+            show_line(text, indent, px_config_options[i].path, &from);
             indent = "      ";
         }
         node = node ? node->next : NULL;
@@ -577,15 +413,15 @@ px_status px_config_show(const char *path, const px_setting *flags, int flag_cou
     PX_TRY(load(&loader, path, flags, flag_count, &config));
     PX_AUTO(px_buffer_done) px_buffer text = { 0 };
     const char *group = ""; /* "limits." while its lines are written */
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        if (options[i].flags & OUTPUT)
+    for (int i = 0; i < px_config_option_count; i++) {
+        if (px_config_options[i].flags & PX_OPTION_OUTPUT)
             continue;
-        const char *dot = strchr(options[i].path, '.');
-        size_t count = dot ? (size_t)(dot - options[i].path) + 1 : 0;
-        if (count && (strlen(group) < count || strncmp(group, options[i].path, count) != 0))
-            px_buffer_format(&text, "%.*s:\n", (int)count - 1, options[i].path);
-        group = count ? options[i].path : "";
-        show_line(&text, count ? "  " : "", options[i].path + count, &loader.values[i]);
+        const char *dot = strchr(px_config_options[i].path, '.');
+        size_t count = dot ? (size_t)(dot - px_config_options[i].path) + 1 : 0;
+        if (count && (strlen(group) < count || strncmp(group, px_config_options[i].path, count) != 0))
+            px_buffer_format(&text, "%.*s:\n", (int)count - 1, px_config_options[i].path);
+        group = count ? px_config_options[i].path : "";
+        show_line(&text, count ? "  " : "", px_config_options[i].path + count, &loader.values[i]);
     }
     show_outputs(&loader, &text);
     const char *copy = px_buffer_failed(&text) ? NULL : px_arena_copy(arena, px_buffer_bytes(&text));
@@ -595,21 +431,31 @@ px_status px_config_show(const char *path, const px_setting *flags, int flag_cou
     return PX_OK;
 }
 
+px_status px_output_parse(const px_setting *settings, int count, px_arena *arena, px_output *ret, px_error *err)
+{
+    struct loader loader = { .arena = arena, .err = err };
+    px_output output = { 0 };
+    for (int i = 0; i < px_config_option_count; i++)
+        loader.values[i] = (value){ px_config_options[i].fallback, "default" };
+    for (int i = 0; i < count; i++) {
+        int index = find_option(settings[i].path);
+        if (index < 0 || !(px_config_options[index].flags & PX_OPTION_OUTPUT))
+            return unknown(&loader, "a flag", settings[i].path, true);
+        loader.values[index] = (value){ settings[i].value, px_arena_format(arena, "--%s", settings[i].path) };
+    }
+    PX_TRY(read_output(&loader, NULL, "a flag", &output));
+    *ret = output;
+    return PX_OK;
+}
+
 void px_options_each(void (*each)(void *context, const char *path, const char *type, const char *fallback, const char *meaning),
                      void *context)
 {
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        const option *row = &options[i];
-        char type[96], path[64];
-        if (row->type == TEXT)
-            snprintf(type, sizeof type, "text");
-        else if (row->type == COLOUR)
-            snprintf(type, sizeof type, "#rrggbb");
-        else if (row->choices)
-            snprintf(type, sizeof type, "%s", row->choices);
-        else
-            snprintf(type, sizeof type, row->type == SIZE ? "bytes, %.0f to %.0f" : "%.0f to %.0f", row->min, row->max);
-        snprintf(path, sizeof path, "%s%s", row->flags & OUTPUT ? "recipe.outputs[]." : "", row->path);
+    for (int i = 0; i < px_config_option_count; i++) {
+        const px_config_option *row = &px_config_options[i];
+        char type[PX_OPTION_WANTED], path[64];
+        px_config_option_values(row, type);
+        snprintf(path, sizeof path, "%s%s", row->flags & PX_OPTION_OUTPUT ? "recipe.outputs[]." : "", row->path);
         each(context, path, type, row->fallback, row->meaning);
     }
 }

@@ -1,10 +1,12 @@
 /* Name templates and fingerprints. One table of words serves the check at load and the filling. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "pipeline/inside.h"
+#include "pipeline/option.h"
 
 /* What the words of a template stand for. */
 struct naming {
@@ -71,19 +73,48 @@ px_status px_template_check(const char *name, const char *where, px_error *err)
     return PX_OK;
 }
 
+static void push_quoted(px_buffer *json, px_bytes text)
+{
+    px_buffer_text(json, "\"");
+    for (size_t i = 0; i < text.count; i++)
+        px_buffer_format(json, text.data[i] == '"' || text.data[i] == '\\' ? "\\%c" : "%c", text.data[i]);
+    px_buffer_text(json, "\"");
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp((*(const px_config_option *const *)a)->path, (*(const px_config_option *const *)b)->path);
+}
+
+/* Canonical JSON: names sorted, no spaces, every value a text. An option at its default is left out, so that a new option makes no
+ * old output stale; a default that changes raises the engine number. */
+static void push_options(px_buffer *json, const px_output *output)
+{
+    const px_config_option *rows[PX_OPTION_COUNT_MAX];
+    size_t count = 0;
+    for (int i = 0; i < px_config_option_count; i++)
+        if (px_config_options[i].flags & PX_OPTION_OUTPUT && strcmp(px_config_options[i].path, "id") != 0 && strcmp(px_config_options[i].path, "name") != 0)
+            rows[count++] = &px_config_options[i];
+    qsort(rows, count, sizeof *rows, by_path);
+    px_buffer_format(json, "{\"engine\":\"%d\"", PX_ENGINE_NUMBER);
+    for (size_t i = 0; i < count; i++) {
+        PX_AUTO(px_buffer_done) px_buffer text = { 0 };
+        px_config_option_format(rows[i], output, &text);
+        px_bytes value = px_buffer_bytes(&text);
+        if (value.count == strlen(rows[i]->fallback) && memcmp(value.data, rows[i]->fallback, value.count) == 0)
+            continue;
+        px_buffer_format(json, ",\"%s\":", rows[i]->path);
+        push_quoted(json, value);
+    }
+    px_buffer_text(json, "}");
+}
+
 void px_output_fingerprint(px_output *output)
 {
-    const px_output_spec *spec = &output->spec;
-    char text[512];
-    /* Canonical JSON: names sorted, no spaces. */
-    int length = snprintf(text, sizeof text,
-                          "{\"background\":\"#%02x%02x%02x\",\"colour\":\"%s\",\"engine\":%d,\"enlarge\":%s,\"fit\":\"%s\",\"format\":\"%s\",\"height\":%d,"
-                          "\"quality\":%d,\"rotate\":%s,\"width\":%d}",
-                          spec->background[0], spec->background[1], spec->background[2], px_colour_mode_name(spec->colour), PX_ENGINE_NUMBER,
-                          spec->enlarge ? "true" : "false", px_fit_name(spec->fit), px_format_name(spec->format), spec->height,
-                          spec->quality, spec->rotate ? "true" : "false", spec->width);
+    PX_AUTO(px_buffer_done) px_buffer json = { 0 };
     uint8_t digest[PX_HASH_MAX];
-    px_hash_of(PX_HASH_SHA256, (px_bytes){ (const uint8_t *)text, (size_t)length }, digest);
+    push_options(&json, output);
+    px_hash_of(PX_HASH_SHA256, px_buffer_bytes(&json), digest);
     px_hex(digest, 8, output->fingerprint);
 }
 

@@ -1,0 +1,286 @@
+/* The table, and the seven types that its rows have: text to value and back. */
+#include "pipeline/option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define AT(field) .offset = offsetof(px_config, field), .width = sizeof(((px_config *)0)->field)
+#define OUT(field) .flags = PX_OPTION_OUTPUT, .offset = offsetof(px_output, field), .width = sizeof(((px_output *)0)->field)
+
+const px_config_option px_config_options[] = {
+    { "source", PX_TYPE_TEXT, "source-bucket", .flags = PX_OPTION_REQUIRED, AT(source), .meaning = "the bucket whose pictures are processed" },
+    { "source_prefix", PX_TYPE_TEXT, "", AT(source_prefix), .meaning = "only keys that begin so" },
+    { "destination", PX_TYPE_TEXT, "processed-bucket", .flags = PX_OPTION_REQUIRED, AT(destination), .meaning = "the bucket that gets the outputs" },
+    { "destination_prefix", PX_TYPE_TEXT, "", AT(destination_prefix), .meaning = "put before every output's name" },
+    { "table", PX_TYPE_TEXT, "images", .flags = PX_OPTION_REQUIRED, AT(table), .meaning = "the name of the table of records" },
+    { "on_delete", PX_TYPE_FLAG, "follow", .choices = "keep|follow", AT(delete_follows),
+      .meaning = "whether the outputs of a deleted original go too (`follow`) or stay (`keep`)" },
+    { "overwrite", PX_TYPE_FLAG, "own", .choices = "own|any", AT(overwrite_any),
+      .meaning = "what an output may replace: only outputs of the same source (`own`), or anything" },
+    { "cache_control", PX_TYPE_TEXT, "public, max-age=31536000", AT(cache_control), .meaning = "the outputs' Cache-Control; empty for none" },
+    { "keep_metadata", PX_TYPE_FLAG, "false", .choices = "false|true", AT(keep_metadata),
+      .meaning = "carry the original's user metadata (x-amz-meta-…) over to the outputs" },
+    { "max_attempts", PX_TYPE_COUNT, "5", 1, 100, AT(max_attempts), .meaning = "tries of a job that fails for a passing reason, before it is a dead letter" },
+    { "workers", PX_TYPE_COUNT, "0", 0, 256, AT(workers), .meaning = "pictures at the same time; 0: as many as cores" },
+    { "listen", PX_TYPE_TEXT, "127.0.0.1:9000", .flags = PX_OPTION_REQUIRED, AT(listen), .meaning = "address and port of the endpoint; port 0: a free one" },
+    { "data", PX_TYPE_TEXT, "./pixmill-data", .flags = PX_OPTION_REQUIRED, AT(data), .meaning = "the folder that holds objects, records and logs" },
+    { "region", PX_TYPE_TEXT, "us-east-1", .flags = PX_OPTION_REQUIRED, AT(region), .meaning = "the region that clients sign for" },
+    { "log_format", PX_TYPE_FLAG, "json", .choices = "json|text", AT(log_text), .meaning = "how log lines look on the standard output" },
+    { "log_level", PX_TYPE_CHOICE, "info", .choices = "trace|debug|info|warn|error|fatal", AT(log_level), .meaning = "the least level that is logged" },
+    { "limits.input_bytes", PX_TYPE_SIZE, "200MiB", 1, 5e12, AT(limits.input_bytes), .meaning = "of a source object" },
+    { "limits.pixels", PX_TYPE_COUNT, "268435456", 1, 4294836225.0, AT(limits.pixels), .meaning = "width times height of a source" },
+    { "limits.side", PX_TYPE_COUNT, "65535", 1, 65535, AT(limits.side), .meaning = "width or height of a source" },
+    { "limits.frames", PX_TYPE_COUNT, "1000", 1, 1e6, AT(limits.frames), .meaning = "of an animation" },
+    { "limits.scans", PX_TYPE_COUNT, "200", 1, 1e5, AT(limits.scans), .meaning = "of a progressive JPEG" },
+    { "limits.metadata_bytes", PX_TYPE_SIZE, "16MiB", 1, 1e9, AT(limits.metadata_bytes), .meaning = "EXIF, profile and text chunks together" },
+    { "limits.memory", PX_TYPE_SIZE, "auto", 64 << 20, 1e12, .choices = "auto", AT(limits.memory_bytes), .meaning = "of the process that transforms a picture; auto: judged from the machine" },
+    { "limits.seconds", PX_TYPE_COUNT, "60", 1, 3600, AT(limits.seconds), .meaning = "wall time, and CPU time, of one picture" },
+    { "heavy.queue", PX_TYPE_TEXT, "", AT(heavy.queue), .meaning = "the SQS queue (URL) that gets what is too heavy for the Lambda; empty: nothing is" },
+    { "heavy.bytes", PX_TYPE_SIZE, "50MiB", 1, 5e12, AT(heavy.bytes), .meaning = "of a source from which on it is" },
+    { "heavy.pixels", PX_TYPE_COUNT, "100000000", 1, 4294836225.0, AT(heavy.pixels), .meaning = "likewise" },
+    { "heavy.formats", PX_TYPE_TEXT, "", AT(heavy.formats), .meaning = "formats that always are, such as png,tiff" },
+    { "heavy.seconds", PX_TYPE_COUNT, "20", 0, 900, AT(heavy.seconds), .meaning = "with less time left than this, a picture is handed over rather than begun" },
+    { "queue", PX_TYPE_TEXT, "", AT(queue), .meaning = "the SQS queue (URL) that `worker` takes from" },
+    { "dead_letters", PX_TYPE_TEXT, "", AT(dead_letters), .meaning = "the SQS queue (URL) for events that failed for good" },
+    { "visibility", PX_TYPE_COUNT, "120", 1, 43200, AT(visibility), .meaning = "seconds that a taken message stays out of sight; `worker` renews it while it works" },
+    { "record_days", PX_TYPE_COUNT, "0", 0, 36500, AT(record_days), .meaning = "days after which a record in DynamoDB expires (its attribute `ExpiresAt`); 0: never" },
+    { "s3.style", PX_TYPE_CHOICE, "auto", .choices = "auto|path|virtual", AT(s3.style), .meaning = "where the bucket stands in S3's addresses; auto: in the host on AWS, in the path elsewhere" },
+    { "s3.multipart", PX_TYPE_SIZE, "64MiB", 1, 5e9, AT(s3.multipart_bytes), .meaning = "of an output from which on it is uploaded to S3 in parts" },
+    { "s3.payer", PX_TYPE_FLAG, "owner", .choices = "owner|requester", AT(s3.requester_pays), .meaning = "who pays for requests to S3" },
+    { "notify", PX_TYPE_TEXT, "", AT(notify), .meaning = "who is told of every record that has ended: an SNS topic (ARN) or an EventBridge bus" },
+    { "id", PX_TYPE_TEXT, "web", OUT(id), .meaning = "the output's name in records and addresses" },
+    { "name", PX_TYPE_TEXT, "{dir}processed-{stem}.jpg", OUT(name), .meaning = "the output's key: {dir} {stem} {ext} {filename} {format} {width} {height} {id} {hash}" },
+    { "width", PX_TYPE_COUNT, "800", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.width), .meaning = "pixels at most; 0: follows from the height" },
+    { "height", PX_TYPE_COUNT, "0", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.height), .meaning = "pixels at most; 0: follows from the width" },
+    { "fit", PX_TYPE_CHOICE, "inside", .choices = "inside|cover|contain|fill|outside", OUT(spec.fit), .meaning = "what to do when width and height are both given" },
+    { "enlarge", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.enlarge), .meaning = "also make small pictures larger" },
+    { "format", PX_TYPE_FORMAT, "jpeg", OUT(spec.format), .meaning = "of the output; keep: the source's" },
+    { "quality", PX_TYPE_COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
+    { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
+    { "colour", PX_TYPE_CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
+    { "animated", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.animated), .meaning = "keep every frame where the format can; otherwise the first alone" },
+    { "rotate", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
+};
+const int px_config_option_count = sizeof px_config_options / sizeof *px_config_options;
+_Static_assert(sizeof px_config_options / sizeof *px_config_options <= PX_OPTION_COUNT_MAX, "PX_OPTION_COUNT_MAX is too small");
+
+/* ---- text to value ---- */
+
+static bool parse_number(const char *text, bool is_size, double *ret)
+{
+    /* strtod alone would also take 0x10, 1e3 and what the locale says. */
+    size_t whole = strspn(text, "0123456789"), fraction = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    const char *end = text + whole + (fraction ? fraction + 1 : 0);
+    static const struct {
+        const char *name;
+        double factor;
+    } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 },
+                  { "kB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 } };
+    if (whole == 0 || whole > 18 || fraction > 9)
+        return false;
+    char digits[32];
+    snprintf(digits, sizeof digits, "%.*s", (int)(end - text), text);
+    double number = strtod(digits, NULL);
+    for (size_t i = 0; i < (is_size ? sizeof units / sizeof *units : 1); i++)
+        if (strcmp(end, units[i].name) == 0) {
+            *ret = number * units[i].factor;
+            return true;
+        }
+    return false;
+}
+
+/* The place of `text` among "a|b|c"; -1 if it is not there. */
+static int choice_of(const char *choices, const char *text)
+{
+    int index = 0;
+    if (strcmp(text, "jpg") == 0)
+        text = "jpeg"; /* the one choice that people know by two names */
+    size_t length = strlen(text);
+    for (const char *at = choices;; at++, index++) {
+        size_t count = strcspn(at, "|");
+        if (count == length && memcmp(at, text, count) == 0)
+            return index;
+        at += count;
+        if (!*at)
+            return -1;
+    }
+}
+
+static bool store_number(const px_config_option *row, const char *text, void *field)
+{
+    double number = 0;
+    bool is_word = row->choices && strcmp(text, row->choices) == 0;
+    if (!is_word && (!parse_number(text, row->type == PX_TYPE_SIZE, &number) || number < row->min || number > row->max || number != (double)(uint64_t)number))
+        return false;
+    uint64_t whole = (uint64_t)number;
+    uint32_t narrow = (uint32_t)whole;
+    if (row->width == sizeof whole)
+        memcpy(field, &whole, sizeof whole);
+    else
+        memcpy(field, &narrow, sizeof narrow);
+    return true;
+}
+
+static bool parse_colour(const char *text, uint8_t colour[3])
+{
+    if (text[0] != '#' || strlen(text) != 7 || strspn(text + 1, "0123456789abcdefABCDEF") != 6)
+        return false;
+    unsigned long bits = strtoul(text + 1, NULL, 16);
+    for (int i = 0; i < 3; i++)
+        colour[i] = (uint8_t)(bits >> (16 - 8 * i));
+    return true;
+}
+
+/* One line that a header, a key and YAML can carry: UTF-8 without control characters, line breaks of any kind, and marks that
+ * are no characters. */
+static bool is_plain(const char *text)
+{
+    static const char *const odd[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf" };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        if (strstr(text, odd[i]))
+            return false;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+            return false;
+    return px_is_utf8(text);
+}
+
+static bool store_text(const px_config_option *row, const char *text, void *field)
+{
+    if ((row->flags & PX_OPTION_REQUIRED && !*text) || !is_plain(text))
+        return false;
+    memcpy(field, &text, sizeof text);
+    return true;
+}
+
+static bool store_choice(const px_config_option *row, const char *text, void *field)
+{
+    int index = choice_of(row->choices, text);
+    if (index < 0)
+        return false;
+    if (row->type == PX_TYPE_FLAG)
+        *(bool *)field = index == 1;
+    else
+        memcpy(field, &index, sizeof index);
+    return true;
+}
+
+static bool store_format(const char *text, void *field)
+{
+    px_format format = px_format_find(text);
+    if (format == PX_FORMAT_COUNT || (format != PX_FORMAT_KEEP && !px_format_is_written(format)))
+        return false;
+    memcpy(field, &format, sizeof format);
+    return true;
+}
+
+static bool store(const px_config_option *row, const char *text, void *field)
+{
+    switch (row->type) {
+    case PX_TYPE_TEXT: return store_text(row, text, field);
+    case PX_TYPE_COUNT:
+    case PX_TYPE_SIZE: return store_number(row, text, field);
+    case PX_TYPE_COLOUR: return parse_colour(text, field);
+    case PX_TYPE_FORMAT: return store_format(text, field);
+    case PX_TYPE_CHOICE:
+    case PX_TYPE_FLAG: return store_choice(row, text, field);
+    }
+    return false;
+}
+
+bool px_config_option_store(const px_config_option *row, const char *text, void *target, char wanted[PX_OPTION_WANTED])
+{
+    static const char *const forms[] = { [PX_TYPE_COUNT] = "a whole number from ", [PX_TYPE_SIZE] = "bytes such as 200MiB, ",
+                                         [PX_TYPE_COLOUR] = "a colour such as #ffffff", [PX_TYPE_FORMAT] = "" };
+    if (store(row, text, (char *)target + row->offset))
+        return true;
+    char values[PX_OPTION_WANTED];
+    px_config_option_values(row, values);
+    const char *form = row->type == PX_TYPE_TEXT ? (*text ? "one line of UTF-8 without control characters" : "some text")
+                     : (size_t)row->type < sizeof forms / sizeof *forms && forms[row->type] ? forms[row->type] : "";
+    const char *range = values + (row->type == PX_TYPE_SIZE ? strlen("bytes, ") : 0);
+    snprintf(wanted, PX_OPTION_WANTED, "%s%.100s", form, row->type == PX_TYPE_TEXT || row->type == PX_TYPE_COLOUR ? "" : range);
+    return false;
+}
+
+/* ---- values to text ---- */
+
+void px_config_option_values(const px_config_option *row, char text[PX_OPTION_WANTED])
+{
+    size_t used = 0;
+    switch (row->type) {
+    case PX_TYPE_TEXT: snprintf(text, PX_OPTION_WANTED, "text"); break;
+    case PX_TYPE_COLOUR: snprintf(text, PX_OPTION_WANTED, "#rrggbb"); break;
+    case PX_TYPE_COUNT:
+    case PX_TYPE_SIZE:
+        snprintf(text, PX_OPTION_WANTED, "%s%.0f to %.0f%s%s", row->type == PX_TYPE_SIZE ? "bytes, " : "", row->min, row->max, row->choices ? ", or " : "", row->choices ? row->choices : "");
+        break;
+    case PX_TYPE_FORMAT:
+        for (int f = 0; f < PX_FORMAT_COUNT && used < PX_OPTION_WANTED; f++)
+            if (f == PX_FORMAT_KEEP || px_format_is_written((px_format)f))
+                used += (size_t)snprintf(text + used, PX_OPTION_WANTED - used, "%s%s", used ? "|" : "", px_format_name((px_format)f));
+        break;
+    case PX_TYPE_CHOICE:
+    case PX_TYPE_FLAG: snprintf(text, PX_OPTION_WANTED, "%s", row->choices); break;
+    }
+}
+
+/* The `index`th of "a|b|c". */
+static void format_choice(const char *choices, int index, px_buffer *text)
+{
+    for (; index > 0; index--)
+        choices += strcspn(choices, "|") + 1;
+    px_buffer_push(text, choices, strcspn(choices, "|"));
+}
+
+static void format_number(const px_config_option *row, const char *field, px_buffer *text)
+{
+    uint64_t whole = 0;
+    uint32_t narrow = 0;
+    if (row->width == sizeof whole)
+        memcpy(&whole, field, sizeof whole);
+    else
+        memcpy(&narrow, field, sizeof narrow);
+    whole += narrow;
+    if (whole == 0 && row->choices)
+        px_buffer_text(text, row->choices);
+    else
+        px_buffer_format(text, "%llu", (unsigned long long)whole);
+}
+
+void px_config_option_format(const px_config_option *row, const void *source, px_buffer *text)
+{
+    const char *field = (const char *)source + row->offset;
+    const uint8_t *colour = (const uint8_t *)field;
+    const char *line = "";
+    int index = 0;
+    switch (row->type) {
+    case PX_TYPE_TEXT:
+        memcpy(&line, field, sizeof line);
+        px_buffer_text(text, line ? line : "");
+        break;
+    case PX_TYPE_COUNT:
+    case PX_TYPE_SIZE: format_number(row, field, text); break;
+    case PX_TYPE_COLOUR: px_buffer_format(text, "#%02x%02x%02x", colour[0], colour[1], colour[2]); break;
+    case PX_TYPE_FLAG: format_choice(row->choices, *(const bool *)field, text); break;
+    case PX_TYPE_CHOICE:
+    case PX_TYPE_FORMAT:
+        memcpy(&index, field, sizeof index);
+        if (row->type == PX_TYPE_FORMAT)
+            px_buffer_text(text, px_format_name((px_format)index));
+        else
+            format_choice(row->choices, index, text);
+        break;
+    }
+}
+
+const px_config_option *px_config_option_find(const char *path)
+{
+    for (int i = 0; i < px_config_option_count; i++)
+        if (strcmp(px_config_options[i].path, path) == 0)
+            return &px_config_options[i];
+    return NULL;
+}
