@@ -146,6 +146,29 @@ px_status px_source_wait(const px_source *source, int64_t deadline_ms, px_error 
     return PX_OK;
 }
 
+px_status px_source_map(const px_source *source, uint64_t most, px_bytes *ret, px_error *err)
+{
+    PX_TRY(px_source_wait(source, 0, err));
+    uint64_t bytes = px_source_bytes(source, NULL);
+    if (bytes > most || bytes > SIZE_MAX)
+        return px_fail(err, PX_TOO_MANY_BYTES, "the source is over %llu bytes (limits.input_bytes)", (unsigned long long)most);
+    if (bytes == 0) {
+        *ret = (px_bytes){ 0 };
+        return PX_OK;
+    }
+    void *data = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, source->fd, 0);
+    if (data == MAP_FAILED)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a source of %llu bytes", (unsigned long long)bytes);
+    *ret = (px_bytes){ data, (size_t)bytes };
+    return PX_OK;
+}
+
+void px_source_unmap(px_bytes bytes)
+{
+    if (bytes.count)
+        munmap((void *)bytes.data, bytes.count);
+}
+
 uint64_t px_source_bytes(const px_source *source, bool *ret_whole)
 {
     if (!source->state) {

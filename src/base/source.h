@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/status.h"
 
 typedef struct px_source_state px_source_state;
@@ -50,6 +51,11 @@ PX_CHECKED px_status px_source_read_at(const px_source *source, uint64_t offset,
 /* Waits until the source has ended: PX_OK when it is whole, PX_NETWORK when the sender gave up, PX_OUT_OF_TIME after
  * `deadline_ms` (since 1970; 0: none). */
 PX_CHECKED px_status px_source_wait(const px_source *source, int64_t deadline_ms, px_error *err);
+
+/* Waits until the source is whole and maps it, for libraries that want all of it at once: more than `most` bytes are PX_TOO_MANY_BYTES.
+ * Of no bytes there is none: *ret is empty. The mapping outlives the source; give it back with unmap. */
+PX_CHECKED px_status px_source_map(const px_source *source, uint64_t most, px_bytes *ret, px_error *err);
+void px_source_unmap(px_bytes bytes);
 
 /* How many bytes are there now; *ret_whole says whether that is all. `ret_whole` may be NULL. */
 uint64_t px_source_bytes(const px_source *source, bool *ret_whole);

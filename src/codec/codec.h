@@ -76,6 +76,9 @@ PX_CHECKED px_status px_decoder_open(const px_source *source, const px_limits *l
                                      px_error *err);
 void px_decoder_close(px_decoder **decoder); /* for PX_AUTO */
 
+/* How long an encoder may think, for fewer bytes of the same quality. */
+typedef enum px_effort { PX_EFFORT_LOW, PX_EFFORT_NORMAL, PX_EFFORT_HIGH, PX_EFFORT_COUNT } px_effort;
+
 /* What an encoder is to write. */
 typedef struct px_encoder_spec {
     px_format format;
@@ -83,6 +86,8 @@ typedef struct px_encoder_spec {
     px_model model; /* PX_GREY or PX_RGB */
     px_alpha alpha; /* PX_OPAQUE or, where px_format_has_alpha, PX_STRAIGHT */
     int quality;    /* 1 to 100; lossless formats ignore it */
+    px_effort effort;
+    bool lossless;  /* where the format has both ways */
     int orientation; /* 2 to 8: said in a minimal EXIF, for rows that are not upright; otherwise 1 or 0 */
     px_bytes profile; /* ICC, to be embedded; empty for none. Borrowed until finish */
     int frames;       /* more than 1 only where px_format_is_animated; 0 and 1: a still */

@@ -529,6 +529,8 @@ static const px_flag flags[] = {
     { "format", 'f', "FORMAT", "such as jpeg, png or keep; otherwise OUT's extension tells", "format" },
     { "quality", 'q', "1-100", "of JPEG (80)", "quality" },
     { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
+    { "effort", 0, "EFFORT", "low, normal or high: time for fewer bytes; high: progressive JPEG", "effort" },
+    { "lossless", 0, NULL, "without loss, where the format has both ways", "lossless" },
     { "animated", 0, "true|false", "keep every frame where the format can (true)", "animated" },
     { "background", 0, "#RRGGBB", "where transparency is lost (#ffffff)", "background" },
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },

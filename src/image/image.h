@@ -25,6 +25,8 @@ typedef struct px_output_spec {
     px_fit fit;            /* what to do when both are given */
     bool enlarge;          /* otherwise never above the source's size */
     int quality;           /* 1 to 100 */
+    px_effort effort;
+    bool lossless;         /* where the format has both ways */
     uint8_t background[3]; /* sRGB, where alpha is lost, and for contain */
     bool rotate;           /* apply the EXIF orientation */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
@@ -32,7 +34,7 @@ typedef struct px_output_spec {
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
-    .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80,                 \
+    .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80, .effort = PX_EFFORT_NORMAL, \
     .background = { 255, 255, 255 }, .rotate = true, .animated = true })
 
 typedef struct px_output_report {

@@ -18,7 +18,7 @@
 #include "pipeline/option.h"
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
-static const char *const later[] = { "watermark", "position", "effort", "lossless", "max_bytes", "sharpen",
+static const char *const later[] = { "watermark", "position", "max_bytes", "sharpen",
                                      "strip", "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */

@@ -59,6 +59,8 @@ const px_config_option px_config_options[] = {
     { "enlarge", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.enlarge), .meaning = "also make small pictures larger" },
     { "format", PX_TYPE_FORMAT, "jpeg", OUT(spec.format), .meaning = "of the output; keep: the source's" },
     { "quality", PX_TYPE_COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
+    { "effort", PX_TYPE_CHOICE, "normal", .choices = "low|normal|high", OUT(spec.effort), .meaning = "how long an encoder may think, for fewer bytes of the same quality; high: JPEG is progressive" },
+    { "lossless", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.lossless), .meaning = "no loss, where the format has both ways" },
     { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
     { "colour", PX_TYPE_CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
     { "animated", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.animated), .meaning = "keep every frame where the format can; otherwise the first alone" },

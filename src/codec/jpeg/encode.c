@@ -1,4 +1,4 @@
-/* JPEG out, by libjpeg-turbo: baseline, 4:2:0, Huffman tables made for the picture.
+/* JPEG out, by libjpeg-turbo: baseline (progressive with high effort), 4:2:0, Huffman tables made for the picture.
  *
  * Those tables cost the picture's coefficients in memory, at output size, and save 3 to 8 per cent of bytes. Bytes go
  * out in large writes. As in decode.c, the library's jump never leaves the call that entered it. */
@@ -125,6 +125,8 @@ static px_status start(jpeg_encoder *self, const px_encoder_spec *spec, px_error
     jpeg_set_quality(&self->library, spec->quality, TRUE);
     self->library.optimize_coding = TRUE;
     self->library.dct_method = JDCT_ISLOW;
+    if (spec->effort == PX_EFFORT_HIGH)
+        jpeg_simple_progression(&self->library); /* some per cent fewer bytes, for twice the time */
     jpeg_start_compress(&self->library, TRUE);
     if (spec->orientation > 1)
         write_orientation(self, spec->orientation);

@@ -8,7 +8,9 @@
 #include "codec/exif.h"
 #include "codec/formats.h"
 
-enum { FILTERS = 5, LEVEL = 6, CHUNK_BYTES = 1 << 30 };
+enum { FILTERS = 5, CHUNK_BYTES = 1 << 30 };
+
+static const int levels[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = 2, [PX_EFFORT_NORMAL] = 6, [PX_EFFORT_HIGH] = 12 };
 
 typedef struct png_encoder {
     px_encoder base;
@@ -167,7 +169,7 @@ px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **
     self->above = calloc(self->row_bytes, 1);
     self->tries = malloc(self->row_bytes * FILTERS);
     self->filtered = malloc((self->row_bytes + 1) * (size_t)spec->height);
-    self->deflate = libdeflate_alloc_compressor(LEVEL);
+    self->deflate = libdeflate_alloc_compressor(levels[spec->effort]);
     if (!self->above || !self->tries || !self->filtered || !self->deflate)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     *ret = held;

@@ -104,8 +104,8 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     (void)state;
     px_output base = output_of("a"), renamed = output_of("b");
     assert_string_equal(base.fingerprint, renamed.fingerprint);
-    px_output_spec specs[11];
-    for (int i = 0; i < 11; i++)
+    px_output_spec specs[13];
+    for (int i = 0; i < 13; i++)
         specs[i] = base.spec;
     specs[0].width = 801;
     specs[1].height = 1;
@@ -118,7 +118,9 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     specs[8].rotate = false;
     specs[9].colour = PX_COLOUR_KEEP;
     specs[10].animated = false;
-    for (int i = 0; i < 11; i++) {
+    specs[11].effort = PX_EFFORT_HIGH;
+    specs[12].lossless = true;
+    for (int i = 0; i < 13; i++) {
         px_output output = { .id = "web", .name = "a", .spec = specs[i] };
         px_output_fingerprint(&output);
         assert_int_equal(strlen(output.fingerprint), 16);
