@@ -6,6 +6,7 @@
 #include "command/command.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "lambda/lambda.h"
 #include "pipeline/pipeline.h"
 
-enum { CONFIG_ARENA_BYTES = 16 << 20, HANDLE_ARENA_BYTES = 128 << 20, ASYNC_TRIES = 3, RELOAD_MS = 5000, SHARE_OF_MEMORY = 4 };
+enum { CONFIG_ARENA_BYTES = 16 << 20, HANDLE_ARENA_BYTES = 128 << 20, RELOAD_MS = 5000, SHARE_OF_MEMORY = 4 };
 
 struct function {
     px_log *log;
@@ -29,7 +30,8 @@ struct function {
     pthread_mutex_t lock; /* over the configuration */
     struct settings *settings;
     int64_t checked_ms;   /* when the configuration was last looked at */
-    bool cold;
+    atomic_bool warm;     /* it has had an invocation */
+    double init_ms;       /* of its own start */
 };
 
 /* One reading of the configuration; replaced as a whole, freed when the last invocation that uses it has ended. */
@@ -129,6 +131,7 @@ struct work {
     struct function *function;
     const px_config *config;
     px_aws_ports *ports;
+    bool cold; /* the process's first */
 };
 
 static px_status hand_over(void *context, const char *event, px_error *err)
@@ -219,8 +222,7 @@ static px_status handle_with(struct work *work, const px_lambda_invocation *invo
     px_aws_ports_begin(work->ports, invocation->deadline_ms, invocation->request_id);
     px_log_write(work->function->log, PX_INFO, invocation->request_id, "event",
                  json_pack("{s:s, s:i, s:s, s:b}", "shape", px_event_shape_name(event.shape), "jobs", event.job_count, "traceId",
-                           invocation->trace_id, "coldStart", work->function->cold));
-    work->function->cold = false;
+                           invocation->trace_id, "coldStart", work->cold));
     px_status status = run_event(work, invocation, &event, arena, ret_answer, err);
     px_aws_ports_destroy(work->ports);
     return status;
@@ -232,7 +234,9 @@ static px_status handle(void *context, const px_lambda_invocation *invocation, c
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
     PX_TRY(px_arena_open(HANDLE_ARENA_BYTES, &arena, err));
     struct settings *settings = settings_now(function);
-    struct work work = { .function = function, .config = &settings->config };
+    struct work work = { .function = function, .config = &settings->config, .cold = !atomic_exchange(&function->warm, true) };
+    if (work.cold)
+        px_metrics_cold_start(function->log, function->name, invocation->request_id, function->init_ms);
     px_status status = handle_with(&work, invocation, &arena, ret_answer, err);
     settings_give_back(function, settings);
     return status;
@@ -265,12 +269,12 @@ static void function_done(struct function *function)
 
 static px_status serve(struct function *function, px_error *err)
 {
+    int64_t start_us = px_monotonic_us();
     int concurrency = atoi(variable("AWS_LAMBDA_MAX_CONCURRENCY"));
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     function->api = variable("AWS_LAMBDA_RUNTIME_API");
     function->name = *variable("AWS_LAMBDA_FUNCTION_NAME") ? variable("AWS_LAMBDA_FUNCTION_NAME") : "pixmill";
     function->memory_bytes = (int64_t)atoi(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")) << 20;
-    function->cold = true;
     if (!*function->api)
         return px_fail(err, PX_BAD_CONFIG, "AWS_LAMBDA_RUNTIME_API is not set: this command runs inside AWS Lambda; `pixmill serve` runs anywhere");
     PX_TRY(open_log(&function->log, err));
@@ -284,6 +288,7 @@ static px_status serve(struct function *function, px_error *err)
         px_lambda_fail_init(px_aws_http(function->aws), function->api, status, err);
         return status;
     }
+    function->init_ms = (double)(px_monotonic_us() - start_us) / 1000.0;
     px_lambda_options options = { function->api, concurrency > 1 ? concurrency : 1, handle, function, function->log };
     return px_lambda_run(px_aws_http(function->aws), &options, err);
 }

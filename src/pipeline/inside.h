@@ -36,9 +36,18 @@ const char *px_heavy_event(const px_job *job, const char *sequencer, px_arena *a
 
 /* ---- metrics.c ---- */
 
+/* Where the time of a picture goes. A download goes on while the engine decodes: what it then waits for is the engine's time. */
+typedef enum px_stage {
+    PX_STAGE_FETCH,  /* until the source's first bytes, and from the engine's end until its last */
+    PX_STAGE_ENGINE,
+    PX_STAGE_STORE,  /* outputs put and removed, or the picture handed on */
+    PX_STAGE_TABLE,
+    PX_STAGE_COUNT
+} px_stage;
+
 typedef struct px_metrics {
     px_status failure;      /* PX_OK: it went well */
-    double total_ms, engine_ms;
+    double total_ms, stage_ms[PX_STAGE_COUNT];
     uint64_t bytes_in;
     const px_record_output *made;
     int made_count;

@@ -37,6 +37,7 @@ struct run {
     px_transform_report report;
     px_sandbox_usage usage;
     int64_t start_us;
+    double stage_ms[PX_STAGE_COUNT];
     bool settled;
     bool failed;                 /* the picture did, not the call */
     bool heavy;                  /* too much for here: to be handed over */
@@ -63,12 +64,13 @@ static void say(const struct run *run, px_level level, const char *message, json
     px_log_write(run->pipeline->log, level, run->request_id, message, fields);
 }
 
-/* One store or table action, with its duration and how it ended. */
-static void log_action(const struct run *run, const char *what, const char *target, int64_t start_us, px_status status,
+/* One store or table action, with its duration and how it ended; the stage's time grows by it. */
+static void log_action(struct run *run, px_stage stage, const char *what, const char *target, int64_t start_us, px_status status,
                        const px_error *err)
 {
-    json_t *fields = json_pack("{s:s, s:f, s:s}", "target", target, "durationMs", since_ms(start_us), "result",
-                               px_status_code(status));
+    double ms = since_ms(start_us);
+    json_t *fields = json_pack("{s:s, s:f, s:s}", "target", target, "durationMs", ms, "result", px_status_code(status));
+    run->stage_ms[stage] += ms;
     if (fields && status != PX_OK && err)
         json_object_set_new(fields, "reason", json_string(err->message));
     say(run, status == PX_OK ? PX_INFO : PX_WARN, what, fields);
@@ -111,7 +113,7 @@ static px_status finish(struct run *run, px_record_status status, px_status erro
     int64_t start_us = px_monotonic_us();
     px_status finished = run->pipeline->table->finish(run->pipeline->table, record,
                                                       run->pipeline->queue ? &settlement : NULL, err);
-    log_action(run, "table.finish", run->image_id, start_us, finished, err);
+    log_action(run, PX_STAGE_TABLE, "table.finish", run->image_id, start_us, finished, err);
     run->settled = run->settlement.recorded = finished == PX_OK;
     if (run->settled && verdict != PX_RETRY)
         tell(run);
@@ -270,7 +272,7 @@ static px_status put_set(struct run *run, px_set *set, px_error *err)
     px_status status = run->pipeline->store->put_set(run->pipeline->store, run->image_id, set, err);
     char target[96];
     snprintf(target, sizeof target, "%zu stored, %zu removed", set->put_count, set->remove_count);
-    log_action(run, "store.put_set", target, start_us, status, err);
+    log_action(run, PX_STAGE_STORE, "store.put_set", target, start_us, status, err);
     return status == PX_OUTPUT_NAME_TAKEN ? tell_taken(run, err) : status;
 }
 
@@ -340,6 +342,17 @@ static bool is_up_to_date(const struct run *run, const px_record *record, const 
     return true;
 }
 
+/* Has another delivery brought this very object to its end already? */
+static bool is_done(struct run *run)
+{
+    px_table *table = run->pipeline->table;
+    px_record present;
+    int64_t start_us = px_monotonic_us();
+    px_status status = table->find(table, run->image_id, run->arena, &present, NULL);
+    run->stage_ms[PX_STAGE_TABLE] += since_ms(start_us);
+    return status == PX_OK && is_up_to_date(run, &present, &run->object);
+}
+
 /* The time that the host leaves, and the size from which on a picture is somebody else's. */
 static px_status fit_limits(struct run *run, px_limits *limits, px_error *err)
 {
@@ -371,7 +384,9 @@ static px_status judge_transfer(struct run *run, px_status status, px_error *err
     px_error why = { "" };
     if (status != PX_OK && status != PX_CORRUPT_IMAGE && status != PX_TRUNCATED_IMAGE)
         return status;
+    int64_t start_us = px_monotonic_us();
     px_status ended = px_source_wait(&run->source, run->deadline_ms ? run->deadline_ms - DEADLINE_MARGIN_MS : 0, &why);
+    run->stage_ms[PX_STAGE_FETCH] += since_ms(start_us);
     run->cut |= ended == PX_OUT_OF_TIME;
     return ended == PX_OK ? status : px_fail(err, ended, "%s: %s", run->image_id, why.message);
 }
@@ -511,7 +526,7 @@ static px_status hand_over(struct run *run, const char *reason, px_error *err)
     int64_t start_us = px_monotonic_us();
     const char *event = px_heavy_event(run->job, run->record.sequencer, run->arena);
     px_status status = event ? run->pipeline->hand_over(run->pipeline->context, event, &why) : px_fail(&why, PX_OUT_OF_MEMORY, "no memory for an event");
-    log_action(run, "queue.send", run->pipeline->config->heavy.queue, start_us, status, &why);
+    log_action(run, PX_STAGE_STORE, "queue.send", run->pipeline->config->heavy.queue, start_us, status, &why);
     if (status != PX_OK)
         return fail_run(run, status, &why, err);
     say(run, PX_INFO, "handed to the heavy queue", json_pack("{s:s, s:s}", "key", run->image_id, "reason", reason));
@@ -561,7 +576,7 @@ static px_status claim(struct run *run, px_error *err)
     px_claim wish = { run->image_id, owner, until_ms + LEASE_SLACK_MS, run->job->sequencer };
     int64_t start_us = px_monotonic_us();
     px_status status = run->pipeline->table->claim(run->pipeline->table, &wish, run->arena, &run->record, err);
-    log_action(run, "table.claim", run->image_id, start_us, status, err);
+    log_action(run, PX_STAGE_TABLE, "table.claim", run->image_id, start_us, status, err);
     if (status == PX_OK && run->job->sequencer)
         run->record.sequencer = run->job->sequencer;
     run->old = run->record.outputs;
@@ -579,10 +594,8 @@ static px_status run_job(struct run *run, px_error *err)
     int64_t start_us = px_monotonic_us();
     px_status found = pipeline->store->open(pipeline->store, run->job->bucket, run->job->key, NULL, run->arena, &run->source,
                                             &run->object, &why);
-    log_action(run, "store.open", run->image_id, start_us, found, &why);
-    px_record present;
-    if (found == PX_OK && pipeline->table->find(pipeline->table, run->image_id, run->arena, &present, NULL) == PX_OK &&
-        is_up_to_date(run, &present, &run->object)) {
+    log_action(run, PX_STAGE_FETCH, "store.open", run->image_id, start_us, found, &why);
+    if (found == PX_OK && is_done(run)) {
         say(run, PX_INFO, "already done", json_pack("{s:s}", "key", run->image_id));
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
     }
@@ -673,8 +686,10 @@ static void make_request_id(char text[37])
 static void log_metrics(const struct run *run, px_status status)
 {
     px_metrics metrics = { .failure = status != PX_OK ? status : run->failed ? run->settlement.status : PX_OK,
-                           .total_ms = since_ms(run->start_us), .engine_ms = (double)run->usage.wall_us / 1000.0,
-                           .bytes_in = run->object.bytes, .made = run->made, .made_count = run->settled ? run->made_count : 0 };
+                           .total_ms = since_ms(run->start_us), .bytes_in = run->object.bytes, .made = run->made,
+                           .made_count = run->settled ? run->made_count : 0 };
+    memcpy(metrics.stage_ms, run->stage_ms, sizeof metrics.stage_ms);
+    metrics.stage_ms[PX_STAGE_ENGINE] = (double)run->usage.wall_us / 1000.0;
     if (run->pipeline->metrics)
         px_metrics_write(run->pipeline, run->request_id, run->image_id ? run->image_id : "", &metrics);
 }

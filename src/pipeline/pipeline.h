@@ -200,6 +200,9 @@ typedef struct px_invocation {
 PX_CHECKED px_status px_pipeline_run(px_pipeline *pipeline, const px_event *event, const px_invocation *invocation, px_arena *arena,
                                      px_job_result *results, px_error *err);
 
+/* The first invocation of a function's process, and how long its start took, as CloudWatch metrics. */
+void px_metrics_cold_start(px_log *log, const char *service, const char *request_id, double init_ms);
+
 /* A table for who has none: what the outputs' metadata says of their sources (pipeline/bare.c). Config, store and queue
  * (may be NULL) are borrowed. */
 PX_CHECKED px_status px_bare_table_create(const px_config *config, px_store *store, px_queue *queue, px_table **ret, px_error *err);

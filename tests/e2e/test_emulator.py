@@ -57,7 +57,7 @@ def read_text(text):
 
 
 class Story:
-    """What the log holds of one invocation: `lines` between its START and END, and its `metrics`."""
+    """What the log holds of one invocation: `lines` between its START and END, the `metrics` of its pictures, and its cold start."""
 
     def __init__(self, log, format):
         starts = [i for i, text in enumerate(log) if text.startswith("START RequestId: ")]
@@ -66,7 +66,9 @@ class Story:
         rest = log[starts[-1] + 1:]
         end = rest.index(f"END RequestId: {self.request_id}")
         assert rest[end + 1].startswith(f"REPORT RequestId: {self.request_id}\t")
-        self.metrics = [check_emf(text) for text in rest[:end] if text.startswith('{"_aws":')]
+        metrics = [check_emf(text) for text in rest[:end] if text.startswith('{"_aws":')]
+        self.metrics = [line for line in metrics if "Pictures" in line]
+        self.cold_starts = [line for line in metrics if line not in self.metrics]
         others = [text for text in rest[:end] if not text.startswith('{"_aws":')]
         self.lines = [read_json(text, self.request_id) if format == "JSON" else read_text(text) for text in others]
         if format == "Text":
@@ -99,7 +101,7 @@ class Stage:
     """The emulator with the program, and a place with a table, whose proxies count every request and inject faults."""
 
     def __init__(self, place, folder, format):
-        self.place, self.folder, self.format, self.emulator, self.held = place, folder, format, None, threading.Event()
+        self.place, self.folder, self.format, self.emulator, self.held, self.warm = place, folder, format, None, threading.Event(), False
         place.environment["AWS_LAMBDA_LOG_FORMAT"] = format
 
     def start(self, seconds=30):
@@ -119,10 +121,14 @@ class Stage:
         assert story.actions("s3") == collections.Counter(S3_ACTIONS[method] for method, _, _ in place.proxy.seen)
         targets = [{name.lower(): value for name, value in headers.items()}["x-amz-target"] for _, _, headers in place.table_proxy.seen]
         assert story.actions("dynamodb") == collections.Counter(target.partition(".")[2] for target in targets)
-        assert story.one("event")["jobs"] == len(keys) == len(story.metrics)
-        for line in story.metrics:
+        assert story.one("event")["jobs"] == len(keys) == len(story.metrics) and story.one("event")["coldStart"] is not self.warm
+        assert [line["ColdStarts"] for line in story.cold_starts] == ([] if self.warm else [1])
+        self.warm = True
+        for line in story.metrics + story.cold_starts:
             assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Pixmill" and line["Service"] == "thumbs"
-            assert (line["requestId"], line["Pictures"] + line["Failures"]) == (story.request_id, 1)
+            assert line["requestId"] == story.request_id
+        for line in story.metrics:
+            assert line["Pictures"] + line["Failures"] == 1
         assert {line["ImageId"].partition("/")[2]: line["Code"] for line in story.metrics if line["Failures"]} == story.codes()
         return answer, story
 
@@ -153,7 +159,11 @@ def test_a_good_picture_s_story_is_in_the_log(stage):
     assert (source["width"], source["height"], source["format"]) == (1600, 1200, "jpeg")
     assert (output["width"], output["height"]) == (800, 600) and output["bytes"] > 0
     assert {"GetObject", "PutObject"} <= set(story.actions("s3")) and {"GetItem", "UpdateItem", "PutItem"} <= set(story.actions("dynamodb"))
-    assert not story.codes() and story.metrics[0]["BytesOut"] == output["bytes"]
+    metrics = story.metrics[0]
+    assert not story.codes() and metrics["BytesOut"] == output["bytes"]
+    stages = [metrics[f"{stage}Duration"] for stage in ("Fetch", "Engine", "Store", "Table")]
+    assert all(stage > 0 for stage in stages) and sum(stages) <= metrics["Duration"], metrics
+    assert story.cold_starts[0]["InitDuration"] > 0
     assert not [line for line in story.lines if line["level"] in ("ERROR", "FATAL")]
 
 

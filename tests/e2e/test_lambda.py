@@ -36,13 +36,27 @@ def test_the_log_tells_the_story_and_the_metrics(place):
     assert said["event"]["coldStart"] is True and said["done"]["traceId"].startswith("Root=1-")
     for action in ("s3.GetObject", "s3.PutObject"):
         assert said[action]["result"] == "ok" and said[action]["durationMs"] > 0
-    metrics = next(line for line in lines if "_aws" in line)
+    metrics = next(line for line in lines if "Pictures" in line)
     directive = metrics["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == "Pixmill" and directive["Dimensions"] == [["Service"]] and metrics["Service"] == "thumbs"
     for row in directive["Metrics"]:
         assert isinstance(metrics[row["Name"]], (int, float)) and row["Unit"] in ("Count", "Milliseconds", "Bytes")
     assert metrics["Pictures"] == 1 and metrics["Failures"] == 0 and metrics["BytesOut"] > 0
     assert "testing-secret" not in "\n".join(runtime.lines) and "testing-token" not in "\n".join(runtime.lines)
+
+
+def test_a_log_of_errors_alone_still_has_the_metrics(place):
+    place.environment["AWS_LAMBDA_LOG_LEVEL"] = "ERROR"
+    place.put("cat.jpg")
+    place.put("bad.jpg", picture()[:4000])
+    runtime = place.start()
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+    lines = runtime.log()
+    assert [line for line in lines if "_aws" not in line] == [] and sum(line.get("Pictures", 0) for line in lines) == 1
+    assert runtime.invoke(s3_events(s3_event(place.source, "bad.jpg")))[0] == "error"
+    lines = runtime.log()
+    assert {line["level"] for line in lines if "_aws" not in line} == {"ERROR"} and sum(line.get("Failures", 0) for line in lines) == 1
+    assert sum(line.get("ColdStarts", 0) for line in lines) == 1
 
 
 def test_without_a_destination_it_cannot_start_and_says_so(place):
@@ -98,7 +112,7 @@ def test_a_hopeless_picture_without_a_table_fails_the_invocation_with_its_code(p
     runtime = place.start()
     kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
     assert (kind, error["errorType"]) == ("error", "Pixmill.truncated-image")
-    metrics = next(line for line in runtime.log() if "_aws" in line)
+    metrics = next(line for line in runtime.log() if "Pictures" in line)
     assert metrics["Code"] == "truncated-image" and metrics["_aws"]["CloudWatchMetrics"][1]["Dimensions"] == [["Service", "Code"]]
 
 
