@@ -10,7 +10,10 @@ static void find_region(char region[64])
     const char *value = getenv("AWS_REGION");
     if (!value || !*value)
         value = getenv("AWS_DEFAULT_REGION");
-    snprintf(region, 64, "%s", value ? value : "");
+    if (value && *value)
+        snprintf(region, 64, "%s", value);
+    else
+        px_profile_region(region);
 }
 
 px_status px_aws_open(px_log *log, px_aws **ret, px_error *err)

@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/sigv4.h"
 
-enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, SKEW_WORTH_MS = 120000, MARGIN_MS = 200, END_MS = 1500 /* for record and answer after a fetch that stalls */ };
+enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, RETRY_AFTER_MAX_S = 20, SKEW_WORTH_MS = 120000, MARGIN_MS = 200, END_MS = 1500 /* for record and answer after a fetch that stalls */ };
 
 int px_aws_backoff_ms(int attempt)
 {
@@ -187,7 +187,11 @@ static void judge(px_aws_ports *ports, const px_aws_request *request, const px_a
     px_aws_error_read(response, arena, &ret->code, &ret->message);
     ret->status = px_aws_error_status(request->service, response->status, ret->code);
     ret->again = px_aws_error_may_pass(response->status, ret->code);
-    ret->wait_ms = atoi(px_http_header_find(response, "retry-after")) * 1000;
+    long after_s = strtol(px_http_header_find(response, "retry-after"), NULL, 10);
+    if (after_s > RETRY_AFTER_MAX_S)
+        ret->again = false; /* it is not worth to hold the job up for that: whoever gave it gives it again */
+    else if (after_s > 0)
+        ret->wait_ms = (int)after_s * 1000;
     if (ret->status == PX_EXPIRED_TOKEN)
         px_credentials_expire(ports->aws->chain, reply->signer);
     if (is_about_time(ret->code)) {
@@ -211,15 +215,18 @@ static px_status try_once(px_aws_ports *ports, const px_aws_request *request, px
     *attempt = (struct attempt){ .code = "", .message = "" };
     if (!region || !ret->signer)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
-    PX_TRY(px_credentials_now(aws->chain, ret->signer, err));
+    px_status status = px_credentials_now(aws->chain, ret->signer, err);
+    attempt->again = status == PX_NETWORK || status == PX_THROTTLED;
+    PX_TRY(status);
+    attempt->again = false;
     px_aws_region_of(aws, request->bucket, region);
     if (!*region)
         strcpy(region, "us-east-1"); /* a configured endpoint mostly does not care */
     ret->region = region;
     PX_TRY(px_aws_prepare(atomic_load(&aws->skew_ms), request, ret->signer, region, arena, &http, err));
     http.deadline_ms = ports->deadline_ms && request->sink ? ports->deadline_ms - END_MS : ports->deadline_ms;
-    px_status status = request->sink ? px_http_stream(aws->http, &http, request->sink, arena, &ret->http, err)
-                                     : px_http_send(aws->http, &http, arena, &ret->http, err);
+    status = request->sink ? px_http_stream(aws->http, &http, request->sink, arena, &ret->http, err)
+                           : px_http_send(aws->http, &http, arena, &ret->http, err);
     if (status != PX_OK) {
         attempt->again = status == PX_NETWORK;
         return status;

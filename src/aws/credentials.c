@@ -32,6 +32,7 @@ struct px_credential_chain {
     pthread_cond_t changed;
     bool renewing;         /* under the lock, like the rest */
     bool has;
+    bool had;              /* once there were some, so there is a place that gives them */
     px_credentials kept;
 };
 
@@ -48,6 +49,9 @@ static const char *variable(const char *name)
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
+
+/* Who has no time for us now may have some in a moment; who refuses us will do so again. */
+static px_status refusal(int http_status) { return http_status == 429 || http_status >= 500 ? PX_THROTTLED : PX_ACCESS_DENIED; }
 
 static px_status keep(const struct looking *looking, const char *where, const char *id, const char *secret, const char *token, const char *expiry)
 {
@@ -84,7 +88,7 @@ static px_status from_environment(const struct looking *looking, bool *ret_has)
 
 struct granted {
     px_arena *arena;
-    const char *id, *secret, *token, *expiry, *message;
+    const char *id, *secret, *token, *expiry;
 };
 
 static bool take_grant(void *context, const char *path, const char *text)
@@ -95,7 +99,7 @@ static bool take_grant(void *context, const char *path, const char *text)
     const struct {
         const char *name, **target;
     } rows[] = { { "AccessKeyId", &granted->id }, { "SecretAccessKey", &granted->secret }, { "SessionToken", &granted->token },
-                 { "Expiration", &granted->expiry }, { "Message", &granted->message } };
+                 { "Expiration", &granted->expiry } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, last) == 0)
             *rows[i].target = px_arena_copy_text(granted->arena, text);
@@ -129,9 +133,13 @@ static px_status ask_sts(const struct looking *looking, const char *const (*pair
     px_http_response response;
     struct granted granted = { .arena = arena };
     PX_TRY(px_http_send(looking->chain->http, &http, arena, &response, looking->err));
+    if (response.status != 200) {
+        const char *code, *message;
+        px_aws_error_read(&response, arena, &code, &message);
+        return px_fail(looking->err, px_aws_error_may_pass(response.status, code) ? PX_THROTTLED : PX_ACCESS_DENIED, "STS refuses %s: %.200s",
+                       pairs[0][1], *message ? message : *code ? code : "no reason given");
+    }
     PX_TRY(px_xml_read(response.body, take_grant, &granted, looking->err));
-    if (response.status != 200)
-        return px_fail(looking->err, PX_ACCESS_DENIED, "STS refuses %s: %.200s", pairs[0][1], granted.message ? granted.message : "no reason given");
     return keep(looking, "STS", granted.id, granted.secret, granted.token, granted.expiry);
 }
 
@@ -202,7 +210,7 @@ static px_status from_container(const struct looking *looking, bool *ret_has)
     px_http_response response;
     PX_TRY(px_http_send(looking->chain->http, &request, looking->arena, &response, looking->err));
     if (response.status != 200)
-        return px_fail(looking->err, PX_ACCESS_DENIED, "the container's credentials endpoint answered %d", response.status);
+        return px_fail(looking->err, refusal(response.status), "the container's credentials endpoint answered %d", response.status);
     return keep_json(looking, "the container's credentials endpoint", response.body, "Token");
 }
 
@@ -219,7 +227,7 @@ static px_status metadata(const struct looking *looking, const char *method, con
         return px_fail(looking->err, PX_OUT_OF_MEMORY, "no memory for a request");
     PX_TRY(px_http_send(looking->chain->http, &request, looking->arena, &response, looking->err));
     if (response.status != 200)
-        return px_fail(looking->err, PX_ACCESS_DENIED, "the instance metadata answered %d for %s", response.status, path);
+        return px_fail(looking->err, refusal(response.status), "the instance metadata answered %d for %s", response.status, path);
     *ret = response.body;
     return PX_OK;
 }
@@ -336,15 +344,32 @@ static px_status from_profile(const struct looking *looking, px_bytes credential
     return command ? run_process(looking, command) : PX_OK;
 }
 
+static px_status read_files(const struct looking *looking, px_bytes *ret_credentials, px_bytes *ret_config)
+{
+    PX_TRY(read_shared(looking, "AWS_SHARED_CREDENTIALS_FILE", "credentials", ret_credentials));
+    return read_shared(looking, "AWS_CONFIG_FILE", "config", ret_config);
+}
+
 static px_status from_files(const struct looking *looking, bool *ret_has)
 {
     const char *profile = variable("AWS_PROFILE");
     px_bytes credentials, config;
     *ret_has = false;
-    PX_TRY(read_shared(looking, "AWS_SHARED_CREDENTIALS_FILE", "credentials", &credentials));
-    PX_TRY(read_shared(looking, "AWS_CONFIG_FILE", "config", &config));
+    PX_TRY(read_files(looking, &credentials, &config));
     PX_TRY(from_profile(looking, credentials, config, profile ? profile : "default", 0, ret_has));
     return profile && !*ret_has ? px_fail(looking->err, PX_ACCESS_DENIED, "AWS_PROFILE is %.60s, but no such profile has credentials", profile) : PX_OK;
+}
+
+void px_profile_region(char region[64])
+{
+    PX_AUTO(px_arena_close) px_arena arena = { 0 };
+    px_bytes credentials, config;
+    px_error ignored; /* files that cannot be read are told of when credentials are looked for */
+    struct looking looking = { .arena = &arena, .err = &ignored };
+    const char *profile = variable("AWS_PROFILE"), *found = NULL;
+    if (px_arena_open(ARENA_BYTES, &arena, NULL) == PX_OK && read_files(&looking, &credentials, &config) == PX_OK)
+        found = setting(&looking, credentials, config, profile ? profile : "default", "region");
+    snprintf(region, 64, "%s", found ? found : "");
 }
 
 /* ---- the chain ---- */
@@ -359,7 +384,7 @@ static px_status look(px_credential_chain *chain, px_credentials *ret, px_error 
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         bool has = false;
         px_status status = sources[i](&looking, &has);
-        if (status != PX_OK && i + 1 == sizeof sources / sizeof *sources && status != PX_ACCESS_DENIED)
+        if ((status == PX_NETWORK || status == PX_OUT_OF_TIME) && sources[i] == from_instance)
             break; /* this is no machine of AWS's */
         if (status != PX_OK || has)
             return status;
@@ -415,8 +440,9 @@ px_status px_credentials_now(px_credential_chain *chain, px_credentials *ret, px
     chain->renewing = false;
     if (status == PX_OK) {
         chain->kept = fresh;
-        chain->has = true;
-    }
+        chain->has = chain->had = true;
+    } else if (chain->had && status == PX_ACCESS_DENIED)
+        status = PX_NETWORK; /* no picture is to blame: its job comes again, when there are some once more */
     bool valid = lasts(chain, 0);
     if (valid)
         *ret = chain->kept;

@@ -17,6 +17,9 @@ typedef struct px_credential_chain px_credential_chain;
 PX_CHECKED px_status px_credential_chain_create(px_http *http, const char *region, px_credential_chain **ret, px_error *err);
 void px_credential_chain_destroy(px_credential_chain *chain);
 
+/* The region that the profile in force names; "" if it names none. */
+void px_profile_region(char region[64]);
+
 /* Those to sign with now. PX_ACCESS_DENIED names the places that were tried. */
 PX_CHECKED px_status px_credentials_now(px_credential_chain *chain, px_credentials *ret, px_error *err);
 

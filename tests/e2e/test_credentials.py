@@ -36,7 +36,7 @@ def run(place, *secrets):
 
 
 class Endpoint:
-    """Answers by path; a function sees the request's headers."""
+    """Answers by path; a function sees the request's headers, and gives a body, a status, both, or None to refuse."""
 
     def __init__(self, answers):
         self.seen, endpoint = [], self
@@ -47,8 +47,9 @@ class Endpoint:
 
             def answer(self):
                 endpoint.seen.append((self.command, self.path, dict(self.headers)))
-                body = answers(self.command, self.path, self.headers)
-                self.send_response(200 if body is not None else 403)
+                answer = answers(self.command, self.path, self.headers)
+                status, body = answer if isinstance(answer, tuple) else (answer, "") if isinstance(answer, int) else (200 if answer else 403, answer)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(body or "")))
                 self.end_headers()
                 self.wfile.write((body or "").encode())
@@ -83,6 +84,15 @@ def test_a_profile_of_the_credentials_file(place, tmp_path):
           "[shop]\n# a comment\naws_access_key_id=AKISHOP ; mine\naws_secret_access_key = hush-shop\n")
     place.environment["AWS_PROFILE"] = "shop"
     assert set(run(place, "hush-shop")) == {"AKISHOP"}
+
+
+def test_a_profile_s_region(place, tmp_path):
+    write(tmp_path, "config", "[default]\nregion = eu-north-1\n[profile shop]\nregion = ap-south-1\n")
+    write(tmp_path, "credentials", "[default]\naws_access_key_id = AKIDEFAULT\naws_secret_access_key = x\n"
+          "[shop]\naws_access_key_id = AKISHOP\naws_secret_access_key = x\n")
+    place.environment.update(AWS_REGION="", AWS_PROFILE="shop")
+    run(place)
+    assert {re.search("Credential=[^/]+/[0-9]+/([^/]+)/", headers["authorization"]).group(1) for _, _, headers in place.proxy.seen} == {"ap-south-1"}
 
 
 def test_a_process_of_the_user_s(place, tmp_path):
@@ -162,6 +172,48 @@ def test_a_renewal_that_fails_while_the_old_ones_last_is_no_error(place):
     endpoint = Endpoint(lambda *_: answers.pop() if answers else None)
     place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
     assert set(run(place)) == {"AKILASTING"} and len(endpoint.seen) > 1
+    endpoint.close()
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_an_endpoint_that_is_busy_for_a_moment_is_asked_again(place, status):
+    answers = [document("AKIAGAIN"), status]
+    endpoint = Endpoint(lambda *_: answers.pop())
+    place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
+    assert set(run(place)) == {"AKIAGAIN"} and len(endpoint.seen) == 2
+    endpoint.close()
+
+
+def test_instance_metadata_that_is_busy_for_a_moment_is_asked_again(place):
+    answers = [503]
+    endpoint = Endpoint(lambda method, path, headers: answers.pop() if answers else {
+        "/latest/api/token": "session", "/latest/meta-data/iam/security-credentials/": "role"}.get(path, document("AKIINSTANCE")))
+    place.environment.update(AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint.url)
+    assert set(run(place)) == {"AKIINSTANCE"}
+    endpoint.close()
+
+
+def test_sts_that_is_busy_for_a_moment_is_asked_again(place, tmp_path):
+    (tmp_path / "token").write_text("x")
+    busy = [(400, "<ErrorResponse><Error><Code>Throttling</Code><Message>slowly</Message></Error></ErrorResponse>")]
+    sts = Endpoint(lambda *_: busy.pop() if busy else GRANT)
+    place.environment.update(AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token"), AWS_ROLE_ARN="arn:aws:iam::123456789012:role/pixmill", AWS_ENDPOINT_URL_STS=sts.url)
+    assert set(run(place)) == {"ASIAGRANTED"} and len(sts.seen) == 2
+    sts.close()
+
+
+def test_credentials_that_cannot_be_renewed_are_no_picture_s_fault(place):
+    lasting = [2]
+    endpoint = Endpoint(lambda *_: document("AKIONCE", lasting[0]) if lasting else None)
+    place.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url + "/role"
+    run(place)
+    lasting.clear()
+    place.put("cat.jpg")
+    time.sleep(2.5)
+    kind, error = place.runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=5)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.network") and "403" in error["errorMessage"], error
+    lasting.append(3600)
+    run(place)
     endpoint.close()
 
 

@@ -177,6 +177,18 @@ def test_a_fault_that_passes_is_tried_again(place, method, fault):
     assert place.size("processed-cat.jpg") == (800, 600)
 
 
+def test_a_service_says_when_to_come_again(place):
+    place.put("cat.jpg")
+    place.proxy.play("GET", "", 1, status=503, headers={"Retry-After": "1"})
+    place.proxy.play("GET", "", 1, status=503, headers={"Retry-After": "25"})
+    runtime = place.start()
+    start = time.monotonic()
+    kind, error = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=60)
+    assert (kind, error["errorType"]) == ("error", "Pixmill.throttled") and time.monotonic() - start >= 1
+    assert [method for method, _, _ in place.proxy.seen].count("GET") == 2  # nor is an invocation held up for so long
+    assert runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))[0] == "response"
+
+
 def test_a_fault_that_stays_fails_the_invocation_and_leaves_it_to_be_tried_again(place):
     place.put("cat.jpg")
     place.proxy.play("PUT", "", 1000, status=503, body=b"<Error><Code>SlowDown</Code></Error>")
