@@ -220,6 +220,8 @@ static px_status try_once(px_aws_ports *ports, const px_aws_request *request, px
     PX_TRY(status);
     attempt->again = false;
     px_aws_region_of(aws, request->bucket, region);
+    if (request->region && *request->region)
+        snprintf(region, 64, "%s", request->region);
     if (!*region)
         strcpy(region, "us-east-1"); /* a configured endpoint mostly does not care */
     ret->region = region;
@@ -295,27 +297,31 @@ px_status px_aws_call(px_aws_ports *ports, const px_aws_request *request, px_are
     return status;
 }
 
-px_status px_aws_call_json(px_aws_ports *ports, const char *service, const char *url, const char *target_header, const char *about,
-                           const json_t *body, bool patient, px_arena *arena, json_t **ret_answer, const char **ret_code, px_error *err)
+px_status px_aws_call_json(px_aws_ports *ports, const px_aws_request *about, const char *target_header, const json_t *body, px_arena *arena,
+                           json_t **ret_answer, const char **ret_code, px_error *err)
 {
     const char *action = strrchr(target_header, '.');
     char *text = json_dumps(body, JSON_COMPACT);
-    px_http_header headers[] = { { "content-type", strcmp(service, "dynamodb") == 0 || strcmp(service, "sqs") == 0
+    px_http_header headers[] = { { "content-type", strcmp(about->service, "dynamodb") == 0 || strcmp(about->service, "sqs") == 0
                                                        ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1" },
                                  { "x-amz-target", target_header } };
-    px_aws_request request = { .service = service, .action = action ? action + 1 : target_header, .target = about, .method = "POST",
-                               .path = url ? "" : "/", .url = url, .headers = headers, .header_count = 2, .body = px_bytes_of(text),
-                               .patient = patient };
+    px_aws_request request = *about;
     px_aws_reply reply = { .code = "" };
     if (!text)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
+    request.action = action ? action + 1 : target_header;
+    request.method = "POST";
+    request.path = about->url ? "" : "/";
+    request.headers = headers;
+    request.header_count = 2;
+    request.body = px_bytes_of(text);
     px_status status = px_aws_call(ports, &request, arena, &reply, err);
     free(text);
     if (ret_code)
         *ret_code = reply.code;
     json_t *answer = reply.http.body.count ? json_loadb((const char *)reply.http.body.data, reply.http.body.count, 0, NULL) : NULL;
     if (status == PX_OK && reply.http.body.count && !answer)
-        return px_fail(err, PX_NETWORK, "%s of %.120s: the answer is not JSON", request.action, about);
+        return px_fail(err, PX_NETWORK, "%s of %.120s: the answer is not JSON", request.action, about->target);
     *ret_answer = answer;
     return status;
 }

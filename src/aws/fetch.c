@@ -45,7 +45,8 @@ static px_status fetch_parameter(px_aws_ports *ports, const char *name, px_arena
     PX_AUTO(px_json_free) json_t *request = json_pack("{s:s, s:b}", "Name", name, "WithDecryption", 1);
     if (!request)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
-    PX_TRY(px_aws_call_json(ports, "ssm", NULL, "AmazonSSM.GetParameter", name, request, false, arena, &answer, NULL, err));
+    px_aws_request about = { .service = "ssm", .target = name };
+    PX_TRY(px_aws_call_json(ports, &about, "AmazonSSM.GetParameter", request, arena, &answer, NULL, err));
     const json_t *parameter = json_object_get(answer, "Parameter");
     const char *value = json_string_value(json_object_get(parameter, "Value"));
     if (!value)

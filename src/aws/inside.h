@@ -31,6 +31,7 @@ typedef struct px_aws_request {
     bool patient;             /* a long poll: the peer may stay silent */
     px_s3_style s3_style;
     bool requester_pays;
+    const char *region;       /* of what it is about; NULL or "": the bucket's, or ours */
 } px_aws_request;
 
 typedef struct px_aws_reply {
@@ -63,11 +64,11 @@ void px_aws_queue_done(px_aws_ports *ports);
 PX_CHECKED px_status px_aws_call(px_aws_ports *ports, const px_aws_request *request, px_arena *arena, px_aws_reply *ret,
                                  px_error *err);
 
-/* A call of a JSON service: POST with X-Amz-Target ("DynamoDB_20120810.PutItem"). *ret_answer is a new reference (or NULL for
- * an empty body), also of an error; `ret_code` may be NULL. `body` is borrowed. */
-PX_CHECKED px_status px_aws_call_json(px_aws_ports *ports, const char *service, const char *url, const char *target_header,
-                                      const char *about, const json_t *body, bool patient, px_arena *arena, json_t **ret_answer,
-                                      const char **ret_code, px_error *err);
+/* A call of a JSON service: POST with X-Amz-Target ("DynamoDB_20120810.PutItem"). `about` has its service and target, and may have
+ * url, region and patient. *ret_answer is a new reference (or NULL for an empty body), also of an error; `ret_code` may be NULL.
+ * `body` is borrowed. */
+PX_CHECKED px_status px_aws_call_json(px_aws_ports *ports, const px_aws_request *about, const char *target_header, const json_t *body,
+                                      px_arena *arena, json_t **ret_answer, const char **ret_code, px_error *err);
 
 /* A call of SQS about one queue; `body` gets its QueueUrl. */
 PX_CHECKED px_status px_aws_sqs_call(px_aws_ports *ports, const char *queue_url, const char *action, json_t *body, bool patient,

@@ -30,6 +30,12 @@ void px_aws_region_learn(px_aws *aws, const char *bucket, const char *region);
 PX_CHECKED px_status px_aws_endpoint(const char *service, const char *bucket, px_s3_style style, const char *region, px_arena *arena,
                                      const char **ret, bool *ret_path_style, px_error *err);
 
+/* The region in an SQS queue's address; "" if there is none. */
+void px_aws_queue_region(const char *queue_url, char region[64]);
+
+/* What SQS takes of a text, with a stand-in for each character that it does not; in the arena, NULL without memory. */
+char *px_aws_sqs_text(const char *text, px_arena *arena);
+
 /* AWS's error of a response: its code and message (texts in the arena, "" if there are none). XML and JSON. */
 void px_aws_error_read(const px_http_response *response, px_arena *arena, const char **ret_code, const char **ret_message);
 

@@ -22,7 +22,8 @@ static px_status call(px_aws_ports *ports, const char *action, json_t *body, px_
     const char *target = px_arena_format(arena, "DynamoDB_20120810.%s", action);
     if (!body || !target || json_object_set_new(body, "TableName", json_string(ports->options.table)) != 0)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");
-    return px_aws_call_json(ports, "dynamodb", NULL, target, ports->options.table, body, false, arena, ret_answer, ret_code, err);
+    px_aws_request about = { .service = "dynamodb", .target = ports->options.table };
+    return px_aws_call_json(ports, &about, target, body, arena, ret_answer, ret_code, err);
 }
 
 struct lease {

@@ -46,8 +46,8 @@ class Moto:
                 time.sleep(0.1)
         raise AssertionError("moto does not answer")
 
-    def client(self, service, endpoint=None):
-        return boto3.client(service, endpoint_url=endpoint or self.endpoint, region_name="us-east-1", aws_access_key_id="testing",
+    def client(self, service, endpoint=None, region="us-east-1"):
+        return boto3.client(service, endpoint_url=endpoint or self.endpoint, region_name=region, aws_access_key_id="testing",
                             aws_secret_access_key="testing-secret", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}))
 
     def close(self):

@@ -4,6 +4,8 @@ import re
 import threading
 import time
 
+import pytest
+
 from aws import s3_event, s3_events
 from place import picture
 
@@ -39,9 +41,9 @@ def test_a_parameter_that_is_not_there_fails_the_start(place):
     assert "/pixmill/nowhere" in runtime.init_error[1]["errorMessage"]
 
 
-def subscribed(place):
-    """(topic, a function that gives the messages)."""
-    sqs, sns = place.moto.client("sqs"), place.moto.client("sns")
+def subscribed(place, region="us-east-1"):
+    """(SNS, the ARN of a queue, a function that gives its messages)."""
+    sqs, sns = place.moto.client("sqs", region=region), place.moto.client("sns", region=region)
     queue = sqs.create_queue(QueueName=f"told-{place.source}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
@@ -51,8 +53,9 @@ def subscribed(place):
     return sns, arn, messages
 
 
-def test_a_topic_is_told_of_every_record(place):
-    sns, arn, messages = subscribed(place)
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_topic_is_told_of_every_record_wherever_it_is(place, region):
+    sns, arn, messages = subscribed(place, region)
     topic = sns.create_topic(Name=f"told-{place.source}")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     place.environment["PIXMILL_NOTIFY"] = topic
@@ -64,13 +67,14 @@ def test_a_topic_is_told_of_every_record(place):
     assert records["bad.jpg"]["Status"] == "failed" and records["bad.jpg"]["Error"]["Code"] == "truncated-image"
 
 
-def test_a_bus_is_told_of_every_record(place):
-    _, arn, messages = subscribed(place)
-    events, bus = place.moto.client("events"), f"bus-{place.source}"
-    events.create_event_bus(Name=bus)
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_bus_is_told_of_every_record_wherever_it_is(place, region):
+    _, arn, messages = subscribed(place, region)
+    events, bus = place.moto.client("events", region=region), f"bus-{place.source}"
+    bus_arn = events.create_event_bus(Name=bus)["EventBusArn"]
     events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["pixmill"]}))
     events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "1", "Arn": arn}])
-    place.environment["PIXMILL_NOTIFY"] = bus
+    place.environment["PIXMILL_NOTIFY"] = bus if region == "us-east-1" else bus_arn
     place.put("cat.jpg")
     place.start().invoke(event(place, "cat.jpg"))
     (message,) = messages()

@@ -304,6 +304,21 @@ def test_what_is_too_heavy_goes_to_the_heavy_queue(place):
     assert sorted(body["Records"][0]["s3"]["object"]["key"] for body in bodies) == ["%C3%BC%20big.jpg", "a.png"]
 
 
+def test_queues_that_keep_an_order_take_what_is_sent(place):
+    sqs = place.moto.client("sqs")
+    heavy, dead = (sqs.create_queue(QueueName=f"{name}-{place.source}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"] for name in ("heavy", "dead"))
+    place.environment.update(PIXMILL_HEAVY_QUEUE=heavy, PIXMILL_HEAVY_FORMATS="png", PIXMILL_DEAD_LETTERS=dead)
+    place.put("a.png", picture(10, 10, "PNG"))
+    place.put("\x01bad.jpg", picture()[:3000])
+    runtime = place.start()
+    for _ in range(2):  # the same event another time is another message
+        assert runtime.invoke(s3_events(s3_event(place.source, "a.png")))[0] == "response"
+    assert runtime.invoke(s3_events(s3_event(place.source, "\x01bad.jpg")))[0] == "response"
+    assert len(sqs.receive_message(QueueUrl=heavy, MaxNumberOfMessages=10)["Messages"]) == 2
+    (letter,) = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"])["Messages"]
+    assert letter["MessageAttributes"]["ImageId"]["StringValue"] == f"{place.source}/?bad.jpg"  # SQS takes no such character
+
+
 def test_a_configuration_in_s3_is_read_and_read_again(place):
     place.s3.put_object(Bucket=place.target, Key="pixmill.yaml", Body=b"recipe: {outputs: [{width: 320}]}")
     place.environment["PIXMILL_CONFIG"] = f"s3://{place.target}/pixmill.yaml"
