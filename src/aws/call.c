@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/sigv4.h"
 
-enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, RETRY_AFTER_MAX_S = 20, SKEW_WORTH_MS = 120000, MARGIN_MS = 200, END_MS = 1500 /* for record and answer after a fetch that stalls */ };
+enum { TRIES_MAX = 6, WAIT_MS = 50, WAIT_MAX_MS = 5000, RETRY_AFTER_MAX_S = 20, POLL_MAX_MS = 60000 /* the peer may be gone without a word */, SKEW_WORTH_MS = 120000, MARGIN_MS = 200, END_MS = 1500 /* for record and answer after a fetch that stalls */ };
 
 int px_aws_backoff_ms(int attempt)
 {
@@ -227,6 +227,8 @@ static px_status try_once(px_aws_ports *ports, const px_aws_request *request, px
     ret->region = region;
     PX_TRY(px_aws_prepare(atomic_load(&aws->skew_ms), request, ret->signer, region, arena, &http, err));
     http.deadline_ms = ports->deadline_ms && request->sink ? ports->deadline_ms - END_MS : ports->deadline_ms;
+    if (request->patient && !http.deadline_ms)
+        http.deadline_ms = px_now_ms() + POLL_MAX_MS;
     status = request->sink ? px_http_stream(aws->http, &http, request->sink, arena, &ret->http, err)
                            : px_http_send(aws->http, &http, arena, &ret->http, err);
     if (status != PX_OK) {

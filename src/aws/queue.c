@@ -140,6 +140,12 @@ static bool is_stopped(struct state *state)
     return stopped;
 }
 
+/* What came when nobody wanted more: at once for another worker, not when its visibility ends. */
+static px_status give_back(struct state *state, const json_t *message, px_error *err)
+{
+    return message ? change_visibility(state->ports, state->ports->options.queue, text_of(message, "ReceiptHandle"), 0, err) : PX_OK;
+}
+
 static px_status queue_take(px_queue *self, int wait_ms, px_arena *arena, px_delivery *ret, bool *ret_taken, px_error *err)
 {
     struct state *state = state_of(self);
@@ -152,8 +158,8 @@ static px_status queue_take(px_queue *self, int wait_ms, px_arena *arena, px_del
     PX_TRY(px_arena_open(CALL_ARENA, &scratch, err));
     PX_TRY(receive(state->ports, state->ports->options.queue, 1, state->visibility_s, wait_s, &scratch, &answer, err));
     const json_t *message = json_array_get(json_object_get(answer, "Messages"), 0), *attributes = json_object_get(message, "Attributes");
-    if (!message)
-        return PX_OK;
+    if (!message || is_stopped(state))
+        return give_back(state, message, err);
     px_delivery delivery = { .id = px_arena_copy_text(arena, text_of(message, "ReceiptHandle")), .body = px_arena_copy_text(arena, text_of(message, "Body")),
                              .attempts = atoi(text_of(attributes, "ApproximateReceiveCount")),
                              .sent_ms = strtoll(text_of(attributes, "SentTimestamp"), NULL, 10),

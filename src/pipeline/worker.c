@@ -1,4 +1,5 @@
-/* Threads that take and handle until they are told to stop. A failure to take or to settle is not the picture's: it is
+/* Threads that take and handle until they are told to stop. The longer nothing comes, the longer they wait for it: each wait may be
+ * a request that is paid for, and one that has begun is waited for when they stop, so the first are short. A failure to take or to settle is not the picture's: it is
  * logged, and the thread waits a little so that a broken disk does not become a busy loop. */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,7 +8,7 @@
 
 #include "pipeline/pipeline.h"
 
-enum { TAKE_WAIT_MS = 1000, TAKE_ARENA_BYTES = 16 << 20, PAUSE_MS = 500 };
+enum { TAKE_WAIT_MS = 1000, TAKE_WAIT_MAX_MS = 20000, TAKE_ARENA_BYTES = 16 << 20, PAUSE_MS = 500 };
 
 struct px_workers {
     px_pipeline *pipeline;
@@ -32,11 +33,12 @@ static void *work(void *argument)
         px_log_write(pipeline->log, PX_FATAL, NULL, "a worker cannot start", json_pack("{s:s}", "reason", err.message));
         return NULL;
     }
-    while (!atomic_load(&workers->stopping)) {
+    for (int wait_ms = TAKE_WAIT_MS; !atomic_load(&workers->stopping);) {
         px_delivery delivery;
         bool taken = false;
         px_arena_reset(&arena);
-        px_status status = pipeline->queue->take(pipeline->queue, TAKE_WAIT_MS, &arena, &delivery, &taken, &err);
+        px_status status = pipeline->queue->take(pipeline->queue, wait_ms, &arena, &delivery, &taken, &err);
+        wait_ms = taken ? TAKE_WAIT_MS : wait_ms * 2 < TAKE_WAIT_MAX_MS ? wait_ms * 2 : TAKE_WAIT_MAX_MS;
         if (status == PX_OK && taken)
             status = px_pipeline_handle(pipeline, &delivery, &err);
         if (status != PX_OK) {

@@ -52,7 +52,8 @@ struct px_queue {
     /* Puts dead letters back, as new deliveries with their old body; how many is *ret_count. */
     PX_CHECKED px_status (*replay)(px_queue *self, const px_dead_filter *filter, int64_t *ret_count, px_error *err);
 
-    /* Ends all waiting takes now and for good (they return "none"): the service is to stop. */
+    /* No take gives anything any more: the service is to stop. Those that wait return "none", at once where the queue is our own,
+     * else when the request that they wait for ends. */
     void (*stop)(px_queue *self);
 };
 

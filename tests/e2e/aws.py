@@ -209,6 +209,7 @@ class FaultProxy:
     """Stands in front of an endpoint. rules: (method regex, path regex, count, fault); the first that matches and has some of
     its count left is played. A fault: {"delay": s}, {"status": 503, "body": b"…"}, {"cut": bytes}, {"meet": Barrier},
     {"hold": bytes, "until": Event} (the rest comes when the event is set), {"flip": at} (one bit of the answer), {"reset": True},
+    {"pause": "after", "reached": Event, "until": Event} (it is carried out, and answered when the event is set),
     {"stop": "before" or "after", "reached": Event, "until": Event} (it is carried out or not, and not answered), {"lost": True} (the request is carried out, its answer is not heard of).
     of="PutItem": only where X-Amz-Target ends so."""
 
@@ -266,6 +267,9 @@ class FaultProxy:
                 if fault.get("stop") == "after":
                     self.stop(fault)
                     return
+                if "pause" in fault:
+                    fault["reached"].set()
+                    fault["until"].wait(60)
                 if fault.get("lost"):
                     self.close_connection = True
                     self.connection.close()

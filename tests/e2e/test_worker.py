@@ -202,6 +202,26 @@ def test_sigterm_lets_running_jobs_end(worker):
     assert worker.left(worker.queue) == 0 and worker.keys() == ["processed-cat.jpg"]
 
 
+def test_a_message_that_comes_with_sigterm_is_given_back_at_once(worker):
+    sqs = FaultProxy(worker.moto.endpoint)
+    worker.environment.update(PIXMILL_WORKERS="1", AWS_ENDPOINT_URL_SQS=sqs.endpoint)
+    held = {"pause": "after", "reached": threading.Event(), "until": threading.Event()}
+    worker.put("cat.jpg")
+    worker.send("cat.jpg")
+    sqs.play("POST", "", 1, of="ReceiveMessage", **held)
+    worker.run()
+    assert held["reached"].wait(30)
+    worker.process.terminate()
+    worker.wait(lambda: any('"stopping"' in line for line in worker.lines))
+    time.sleep(0.3)  # the line comes just before the deed
+    held["until"].set()
+    assert worker.process.wait(30) == 0
+    about = worker.sqs.get_queue_attributes(QueueUrl=worker.queue, AttributeNames=["All"])["Attributes"]
+    assert (about["ApproximateNumberOfMessages"], about["ApproximateNumberOfMessagesNotVisible"]) == ("1", "0")
+    assert worker.keys() == []
+    sqs.close()
+
+
 def test_without_a_queue_it_says_what_is_missing(worker):
     del worker.environment["PIXMILL_QUEUE"]
     done = subprocess.run([PROGRAM, "worker"], env={**os.environ, **KEYS, **worker.environment}, capture_output=True, text=True, timeout=20)

@@ -11,15 +11,22 @@ static struct {
     pthread_cond_t changed;
     const char *bodies[8];
     int count, taken, failures; /* takes that fail first */
+    int empty;                  /* takes that find nothing, first */
+    int waits_ms[16], wait_count;
     bool stopped;
 } waiting = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static px_status take(px_queue *queue, int wait_ms, px_arena *arena, px_delivery *ret, bool *ret_taken, px_error *err)
 {
-    (void)queue, (void)wait_ms, (void)arena;
+    (void)queue, (void)arena;
     px_status status = PX_OK;
     pthread_mutex_lock(&waiting.lock);
-    if (waiting.failures > 0) {
+    if (waiting.wait_count < (int)(sizeof waiting.waits_ms / sizeof *waiting.waits_ms))
+        waiting.waits_ms[waiting.wait_count++] = wait_ms;
+    pthread_cond_broadcast(&waiting.changed);
+    if (waiting.empty > 0)
+        waiting.empty--;
+    else if (waiting.failures > 0) {
         waiting.failures--;
         status = px_fail(err, PX_INTERNAL, "the queue is broken");
     } else {
@@ -56,7 +63,7 @@ static fakes *open_fed(void)
     fakes *all = fakes_open();
     all->queue.take = take;
     all->queue.stop = stop;
-    waiting.count = waiting.taken = waiting.failures = 0;
+    waiting.count = waiting.taken = waiting.failures = waiting.empty = waiting.wait_count = 0;
     waiting.stopped = false;
     return all;
 }
@@ -99,6 +106,26 @@ static void a_queue_that_fails_is_told_and_tried_again(void **state)
     fakes_close(all);
 }
 
+static void the_longer_nothing_comes_the_longer_is_a_wait(void **state)
+{
+    static const int waits_ms[] = { 1000, 2000, 4000, 8000, 16000, 20000, 20000, 1000 };
+    (void)state;
+    px_error err = { "" };
+    px_workers *workers = NULL;
+    fakes *all = open_fed();
+    waiting.empty = 6;
+    feed(all, "a.png"); /* after which they are short again */
+    assert_ok(px_workers_start(&all->pipeline, 1, &workers, &err));
+    wait_until_taken(1);
+    pthread_mutex_lock(&waiting.lock);
+    while (waiting.wait_count < 8)
+        pthread_cond_wait(&waiting.changed, &waiting.lock);
+    pthread_mutex_unlock(&waiting.lock);
+    px_workers_stop(workers);
+    assert_memory_equal(waiting.waits_ms, waits_ms, sizeof waits_ms);
+    fakes_close(all);
+}
+
 static void none_started_is_none_to_stop(void **state)
 {
     (void)state;
@@ -110,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_waits_is_done_and_a_stop_lets_it_end),
         cmocka_unit_test(a_queue_that_fails_is_told_and_tried_again),
+        cmocka_unit_test(the_longer_nothing_comes_the_longer_is_a_wait),
         cmocka_unit_test(none_started_is_none_to_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
