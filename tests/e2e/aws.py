@@ -102,6 +102,7 @@ class Runtime:
         self.asked = threading.Event()
         self.changed = threading.Condition()
         self.lines, self.count = [], 0
+        self.refusals = []  # statuses for the next answers of invocations
         runtime = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -130,6 +131,11 @@ class Runtime:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.endswith("/response") and runtime.refusals:
+                    self.send_response(runtime.refusals.pop(0))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 with runtime.changed:
                     if self.path.endswith("/init/error"):
                         runtime.init_error = (self.headers["Lambda-Runtime-Function-Error-Type"], json.loads(body))
@@ -215,6 +221,7 @@ class FaultProxy:
 
     def __init__(self, endpoint):
         self.rules, self.seen, self.lock, self.random = [], [], threading.Lock(), None
+        self.connections, self.open = 0, set()  # so far; now
         host = endpoint.split("://")[1]
         proxy = self
 
@@ -223,6 +230,17 @@ class FaultProxy:
 
             def log_message(self, *_):
                 pass
+
+            def setup(self):
+                super().setup()
+                with proxy.lock:
+                    proxy.connections += 1
+                    proxy.open.add(self.connection)
+
+            def finish(self):
+                with proxy.lock:
+                    proxy.open.discard(self.connection)
+                super().finish()
 
             def stop(self, fault):
                 """Tells that it has come so far, and never answers."""
@@ -319,6 +337,12 @@ class FaultProxy:
             if self.random and self.random.random() < self.rate:
                 return self.random.choice(self.faults)
         return {}
+
+    def hang_up(self):
+        """Ends all connections, as a peer does with those that are idle for long."""
+        with self.lock:
+            for connection in self.open:
+                connection.shutdown(socket.SHUT_RDWR)
 
     def play_at_random(self, seed, rate, *faults):
         """One of these faults for that share of the requests that no rule is about."""

@@ -1,6 +1,7 @@
 """What a function does beside its pictures: settings from elsewhere, several invocations at once, word to others, regions."""
 import json
 import re
+import signal
 import threading
 import time
 
@@ -106,6 +107,40 @@ def test_invocations_run_side_by_side_where_the_runtime_wants_that(place):
     for identity, i in started.items():  # each one's story can be told apart
         keys = {line["key"].rsplit("/", 1)[-1] for line in lines if line.get("requestId") == identity and line.get("message") == "done"}
         assert keys == {f"{i}.jpg"}
+
+
+def test_connections_are_kept_and_a_freeze_that_outlasts_them_is_survived(place):
+    for i in range(5):
+        place.put(f"{i}.jpg", picture(200, 200))
+    runtime = place.start()
+    for i in range(4):
+        assert runtime.invoke(event(place, f"{i}.jpg"))[0] == "response"
+    before = place.proxy.connections
+    assert before <= 2 and len(place.proxy.seen) > 8  # the next request may go out while a picture still comes in
+    runtime.process.send_signal(signal.SIGSTOP)  # as Lambda does between invocations
+    place.proxy.hang_up()
+    runtime.process.send_signal(signal.SIGCONT)
+    kind, answer = runtime.invoke(event(place, "4.jpg"))
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    assert place.proxy.connections > before and place.size("processed-4.jpg") == (200, 200)
+
+
+def test_an_answer_that_the_runtime_does_not_take_is_the_invocation_s_failure(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    runtime.refusals.append(413)
+    kind, error = runtime.invoke(event(place, "cat.jpg"))
+    assert (kind, error["errorType"]) == ("error", "Pixmill.too-many-bytes"), error
+    assert runtime.invoke(event(place, "cat.jpg"))[0] == "response"  # and it goes on
+
+
+def test_a_runtime_that_cannot_go_on_ends_the_function(place):
+    place.put("cat.jpg")
+    runtime = place.start()
+    runtime.refusals.append(500)
+    runtime.begin(event(place, "cat.jpg"))
+    assert runtime.process.wait(30) != 0
+    assert any("cannot go on" in line for line in runtime.errors)
 
 
 def test_with_too_little_time_left_it_goes_to_the_heavy_queue(place):
