@@ -14,11 +14,13 @@
 
 #include "aws/aws.h"
 #include "base/clock.h"
+#include "command/hosted.h"
 #include "command/observe.h"
 #include "lambda/lambda.h"
 #include "pipeline/pipeline.h"
 
-enum { CONFIG_ARENA_BYTES = 16 << 20, HANDLE_ARENA_BYTES = 128 << 20, RELOAD_MS = 5000, SHARE_OF_MEMORY = 4 };
+enum { CONFIG_ARENA_BYTES = 16 << 20, HANDLE_ARENA_BYTES = 128 << 20, RELOAD_MS = 5000, RELOAD_PATIENCE_MS = 3000,
+       START_PATIENCE_MS = 8000 /* Lambda ends a start after 10 s without a word of why */, SHARE_OF_MEMORY = 4 };
 
 struct function {
     px_log *log;
@@ -50,8 +52,6 @@ static const char *variable(const char *name)
 
 /* ---- configuration ---- */
 
-static bool is_remote(const char *address) { return strncmp(address, "s3://", 5) == 0 || strncmp(address, "ssm:", 4) == 0; }
-
 static void settings_release(struct settings *settings)
 {
     if (settings && --settings->users == 0) {
@@ -60,27 +60,19 @@ static void settings_release(struct settings *settings)
     }
 }
 
-static px_status load_settings(struct function *function, const char *known, struct settings **ret, px_error *err)
+/* *ret stays as it is when nothing has changed. */
+static px_status load_settings(struct function *function, const char *known, int64_t deadline_ms, struct settings **ret, px_error *err)
 {
-    const char *address = variable("PIXMILL_CONFIG");
     struct settings *settings = calloc(1, sizeof *settings);
-    px_aws_ports *ports = NULL;
-    px_bytes text = { 0 };
-    bool changed = true;
+    bool changed = false;
     if (!settings)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the configuration");
     settings->users = 1;
     settings->version = known;
     px_status status = px_arena_open(CONFIG_ARENA_BYTES, &settings->arena, err);
-    if (status == PX_OK && is_remote(address)) {
-        status = px_aws_ports_create(function->aws, &(px_aws_options){ 0 }, &ports, err);
-        if (status == PX_OK)
-            status = px_aws_fetch(ports, address, &settings->arena, &settings->version, &text, &changed, err);
-        px_aws_ports_destroy(ports);
-    }
-    if (status == PX_OK && changed)
-        status = px_config_load_hosted(is_remote(address) ? address : NULL, is_remote(address) ? &text : NULL, NULL, 0, &settings->arena,
-                                       &settings->config, err);
+    if (status == PX_OK)
+        status = px_hosted_load(function->aws, getenv("PIXMILL_CONFIG"), deadline_ms, NULL, 0, &settings->version, &settings->arena,
+                                &settings->config, &changed, err);
     if (status != PX_OK || !changed) {
         settings_release(settings);
         settings = NULL;
@@ -90,12 +82,12 @@ static px_status load_settings(struct function *function, const char *known, str
     return PX_OK;
 }
 
-/* A configuration that cannot be read any more is told, and the one that is there stays. */
+/* A configuration that cannot be read any more is told, and the one that is there stays: the invocation's time is its pictures'. */
 static void reload(struct function *function)
 {
     struct settings *fresh = NULL;
     px_error why = { "" };
-    px_status status = load_settings(function, function->settings->version, &fresh, &why);
+    px_status status = load_settings(function, function->settings->version, px_now_ms() + RELOAD_PATIENCE_MS, &fresh, &why);
     function->checked_ms = px_now_ms();
     if (status != PX_OK)
         px_log_write(function->log, PX_ERROR, NULL, "the configuration cannot be read again; the last one stays",
@@ -110,7 +102,7 @@ static void reload(struct function *function)
 static struct settings *settings_now(struct function *function)
 {
     pthread_mutex_lock(&function->lock);
-    if (is_remote(variable("PIXMILL_CONFIG")) && px_now_ms() - function->checked_ms > RELOAD_MS)
+    if (px_hosted_is_remote(getenv("PIXMILL_CONFIG")) && px_now_ms() - function->checked_ms > RELOAD_MS)
         reload(function);
     struct settings *settings = function->settings;
     settings->users++;
@@ -254,7 +246,7 @@ static px_status open_log(px_log **ret, px_error *err)
 
 static px_status start(struct function *function, px_error *err)
 {
-    PX_TRY(load_settings(function, NULL, &function->settings, err));
+    PX_TRY(load_settings(function, NULL, px_now_ms() + START_PATIENCE_MS, &function->settings, err));
     function->checked_ms = px_now_ms();
     return px_sandbox_open(&function->sandbox, err);
 }

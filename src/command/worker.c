@@ -9,6 +9,7 @@
 
 #include "aws/aws.h"
 #include "command/drain.h"
+#include "command/hosted.h"
 #include "command/observe.h"
 #include "pipeline/pipeline.h"
 
@@ -84,7 +85,10 @@ static px_status prepare(struct worker *worker, const px_options *options, px_ar
 {
     px_setting settings[PX_GIVEN_MAX];
     int count = px_options_settings(options, settings);
-    return px_config_load_hosted(px_option_text(options, "config", NULL), NULL, settings, count, arena, &worker->config, err);
+    const char *version = NULL;
+    bool changed;
+    return px_hosted_load(NULL, px_option_text(options, "config", getenv("PIXMILL_CONFIG")), 0, settings, count, &version, arena, &worker->config,
+                          &changed, err);
 }
 
 static int run(const px_options *options)

@@ -332,6 +332,27 @@ def test_a_configuration_in_s3_is_read_and_read_again(place):
     assert place.size("processed-cat.jpg") == (160, 120)
 
 
+def test_a_configuration_that_cannot_be_read_again_in_time_stays(place):
+    place.s3.put_object(Bucket=place.target, Key="pixmill.yaml", Body=b"recipe: {outputs: [{width: 320}]}")
+    place.environment["PIXMILL_CONFIG"] = f"s3://{place.target}/pixmill.yaml"
+    place.put("cat.jpg")
+    runtime = place.start()
+    time.sleep(5.2)
+    place.proxy.play("HEAD", "pixmill.yaml", 10, delay=40)
+    kind, answer = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")), seconds=25)
+    assert (kind, answer.get("done")) == ("response", 1), answer
+    assert place.size("processed-cat.jpg") == (320, 240)
+    assert any(line.get("message", "").startswith("the configuration cannot be read again") for line in runtime.log())
+
+
+def test_a_start_whose_configuration_does_not_come_says_so(place):
+    place.environment["PIXMILL_CONFIG"] = f"s3://{place.target}/pixmill.yaml"
+    place.proxy.play("GET", "pixmill.yaml", 10, delay=40)
+    runtime = place.start(wait_ready=False)
+    assert runtime.process.wait(30) != 0
+    assert runtime.init_error[0] == "Pixmill.network"
+
+
 def test_the_function_s_name_bootstrap_is_enough(place, tmp_path):
     from conftest import PROGRAM
     (tmp_path / "bootstrap").symlink_to(PROGRAM)

@@ -152,7 +152,8 @@ def test_t21_any_order_of_puts_and_deletions_ends_with_what_is_there(mill):
 
 def test_t22_every_kind_of_key_is_the_object_s_own(mill):
     keys = ["a b+c.jpg", "100%.jpg", "%41.jpg", "ü/ß é.jpg", "日本/写真.jpg", "\U0001f431\U0001f4f7.jpg", "a/../b.jpg", "./c.jpg", "//d.jpg", "e//f.jpg", "q?x=1&y=2#z.jpg",
-            "quote\"s'<>.jpg", "tilde~!*().jpg", "x" * 200 + "/" + "y" * 200 + "/" + "ü" * 300 + ".jpg", "no extension", ".hidden.jpg"]
+            "quote\"s'<>.jpg", "tilde~!*().jpg", "x" * 200 + "/" + "y" * 200 + "/" + "ü" * 300 + ".jpg", "no extension", ".hidden.jpg",
+            "d" * 1001 + "/a." + "x" * 20]  # 1,024 bytes, the most that there are
     for i, key in enumerate(keys):
         mill.put(key, picture(30 + i))
     functions = Functions(mill, 1)

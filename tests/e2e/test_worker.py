@@ -222,6 +222,16 @@ def test_a_message_that_comes_with_sigterm_is_given_back_at_once(worker):
     sqs.close()
 
 
+def test_its_configuration_may_be_the_function_s_in_s3(worker):
+    worker.s3.put_object(Bucket=worker.source, Key="conf/pixmill.yaml", Body=b"recipe: {outputs: [{width: 320}]}")
+    worker.environment["PIXMILL_CONFIG"] = f"s3://{worker.source}/conf/pixmill.yaml"
+    worker.put("cat.jpg")
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    assert worker.size("processed-cat.jpg") == (320, 240)
+
+
 def test_without_a_queue_it_says_what_is_missing(worker):
     del worker.environment["PIXMILL_QUEUE"]
     done = subprocess.run([PROGRAM, "worker"], env={**os.environ, **KEYS, **worker.environment}, capture_output=True, text=True, timeout=20)
