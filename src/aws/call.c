@@ -166,10 +166,10 @@ static void correct_clock(px_aws *aws, const px_http_response *response)
         atomic_store(&aws->skew_ms, theirs - px_now_ms());
 }
 
-static bool learn_region(px_aws *aws, const px_aws_request *request, const px_aws_reply *reply)
+static bool learn_region(px_aws *aws, const px_aws_request *request, const px_aws_reply *reply, px_arena *arena)
 {
-    const char *right = px_http_header_find(&reply->http, "x-amz-bucket-region");
-    if (!request->bucket || !*right || strcmp(right, reply->region) == 0 || strlen(right) >= 64)
+    const char *right = request->bucket ? px_aws_error_region(&reply->http, arena) : "";
+    if (!*right || strcmp(right, reply->region) == 0 || strlen(right) >= 64)
         return false;
     px_aws_region_learn(aws, request->bucket, right);
     return true;
@@ -199,7 +199,7 @@ static void judge(px_aws_ports *ports, const px_aws_request *request, const px_a
         correct_clock(ports->aws, response);
         ret->again = before != atomic_load(&ports->aws->skew_ms);
     }
-    if (learn_region(ports->aws, request, reply)) {
+    if (learn_region(ports->aws, request, reply, arena)) {
         ret->again = true;
         ret->wait_ms = 0;
     }

@@ -79,7 +79,7 @@ enum { ERROR_COUNT = sizeof errors / sizeof *errors };
 
 struct reading {
     px_arena *arena;
-    const char *code, *message;
+    const char *code, *message, *region;
 };
 
 /* S3 answers <Error><Code>, the query services <ErrorResponse><Error><Code>. */
@@ -91,6 +91,8 @@ static bool take(void *context, const char *path, const char *text)
         reading->code = px_arena_copy_text(reading->arena, text);
     else if (count >= 13 && strcmp(path + count - 13, "Error/Message") == 0)
         reading->message = px_arena_copy_text(reading->arena, text);
+    else if (count >= 12 && strcmp(path + count - 12, "Error/Region") == 0)
+        reading->region = px_arena_copy_text(reading->arena, text);
     return true;
 }
 
@@ -114,6 +116,15 @@ void px_aws_error_read(const px_http_response *response, px_arena *arena, const 
         reading.message = "";
     *ret_code = reading.code ? reading.code : "";
     *ret_message = reading.message ? reading.message : "";
+}
+
+const char *px_aws_error_region(const px_http_response *response, px_arena *arena)
+{
+    const char *named = px_http_header_find(response, "x-amz-bucket-region");
+    struct reading reading = { .arena = arena };
+    if (*named || !response->body.count || px_xml_read(response->body, take, &reading, NULL) != PX_OK)
+        return named;
+    return reading.region ? reading.region : "";
 }
 
 static int find(const char *code)

@@ -39,6 +39,10 @@ char *px_aws_sqs_text(const char *text, px_arena *arena);
 /* AWS's error of a response: its code and message (texts in the arena, "" if there are none). XML and JSON. */
 void px_aws_error_read(const px_http_response *response, px_arena *arena, const char **ret_code, const char **ret_message);
 
+/* The region where S3 says that the bucket is, in a header or (with AuthorizationHeaderMalformed) in the error itself; "" if it does
+ * not say. */
+const char *px_aws_error_region(const px_http_response *response, px_arena *arena);
+
 /* One of our codes for it. */
 px_status px_aws_error_status(const char *service, int http_status, const char *code);
 

@@ -3,12 +3,14 @@
 #include "command/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "command/hosted.h"
 #include "command/observe.h"
 #include "pipeline/pipeline.h"
 
@@ -66,6 +68,18 @@ static void print_job(const px_job *job, px_event_shape shape, bool json)
                job->sequencer ? job->sequencer : "");
 }
 
+/* The function's and the worker's differs in what nobody says: they take the events of any bucket. */
+static px_status load(const px_options *options, px_arena *arena, px_config *ret, px_error *err)
+{
+    px_setting settings[PX_GIVEN_MAX];
+    const char *version = NULL;
+    bool changed;
+    if (!px_option_is_on(options, "aws"))
+        return px_command_config(options, NULL, 0, arena, ret, err);
+    int count = px_options_settings(options, settings);
+    return px_hosted_load(NULL, px_option_text(options, "config", getenv("PIXMILL_CONFIG")), 0, settings, count, &version, arena, ret, &changed, err);
+}
+
 static px_status explain(const px_options *options, bool json, px_error *err)
 {
     PX_AUTO(px_arena_close) px_arena arena = { 0 };
@@ -73,7 +87,7 @@ static px_status explain(const px_options *options, bool json, px_error *err)
     px_event event;
     px_config config;
     PX_TRY(px_arena_open(256u << 20, &arena, err));
-    PX_TRY(px_command_config(options, NULL, 0, &arena, &config, err));
+    PX_TRY(load(options, &arena, &config, err));
     PX_TRY(read_event(options->arguments[0], &arena, &body, err));
     PX_TRY(px_event_parse(body, &arena, &event, err));
     if (!json)
@@ -101,6 +115,7 @@ static int run(const px_options *options)
 
 static const px_flag flags[] = {
     PX_FLAG_CONFIG,
+    { "aws", 0, NULL, "as `lambda` and `worker` take it: of any bucket, unless a source is named", NULL },
     { "json", 0, NULL, "one job a line", NULL },
     { NULL, 0, NULL, NULL, NULL },
 };

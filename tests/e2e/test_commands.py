@@ -319,6 +319,18 @@ def test_explain_judges_by_the_configuration(tmp_path):
     assert job["job"] == "ignore" and "another-bucket" in job["reason"]
 
 
+def test_explain_judges_as_the_function_does(tmp_path):
+    path = tmp_path / "event.json"
+    path.write_text(event("ObjectCreated:Put").replace("source-bucket", "photos"))
+    assert json.loads(pixmill("explain", path, "--json").stdout)["job"] == "ignore"  # `serve` has a source of its own
+    config = tmp_path / "pixmill.yaml"
+    for destination, job in (("thumbs", "update"), ("photos", "ignore")):
+        config.write_text(f"destination: {destination}\n")
+        assert json.loads(pixmill("explain", path, "--json", "--aws", "--config", config).stdout)["job"] == job
+    config.write_text("recipe: {outputs: [{width: 100}]}\n")
+    assert "PIXMILL_DESTINATION" in refused("explain", path, "--aws", "--config", config, code=2)
+
+
 def test_explain_refuses_what_is_no_event():
     pixmill("explain", "-", stdin="[1, 2", code=1)
     assert "nowhere.json" in refused("explain", "nowhere.json", code=1)

@@ -172,10 +172,16 @@ def test_buckets_that_a_key_of_kms_encrypts_are_read_and_written(place):
     assert place.size("processed-cat.jpg") == (800, 800)
 
 
-def test_a_bucket_s_region_is_learnt_from_a_redirect(place):
+REDIRECT = {"status": 301, "headers": {"x-amz-bucket-region": "eu-central-1"},
+            "body": b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>"}
+MALFORMED = {"status": 400, "body": b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region 'us-east-1' is wrong; expecting 'eu-central-1'"
+                                    b"</Message><Region>eu-central-1</Region></Error>"}
+
+
+@pytest.mark.parametrize("refusal", [REDIRECT, MALFORMED], ids=["a redirect", "the error"])
+def test_a_bucket_s_region_is_learnt(place, refusal):
     place.put("cat.jpg")
-    place.proxy.play("GET", "cat", 1, status=301, headers={"x-amz-bucket-region": "eu-central-1"},
-                     body=b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>")
+    place.proxy.play("GET", "cat", 1, **refusal)
     runtime = place.start()
     assert runtime.invoke(event(place, "cat.jpg"))[0] == "response"
     assert place.keys() == ["processed-cat.jpg"]
