@@ -20,7 +20,7 @@ class Worker(Place):
         arn = self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.queue = self.sqs.create_queue(QueueName=f"queue-{self.source}", Attributes={
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "3"})})["QueueUrl"]
-        self.environment.update(PIXMILL_QUEUE=self.queue)
+        self.environment.update(PIXMILL_QUEUE=self.queue, PIXMILL_LOG_LEVEL="debug")
         self.process = None
 
     def run(self):
@@ -42,7 +42,8 @@ class Worker(Place):
             if true():
                 return
             time.sleep(0.1)
-        raise AssertionError(self.lines[-20:])
+        counts = {queue.rpartition("/")[2]: self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"] for queue in (self.queue, self.dead)}
+        raise AssertionError((counts, self.lines[-40:]))
 
     def stop(self):
         self.process.terminate()
