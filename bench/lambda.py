@@ -118,6 +118,7 @@ class Function:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a function that is killed hangs up
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.group = Group(megabytes)
         environment = {"PATH": os.environ["PATH"], "HOME": "/tmp", "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}", "AWS_LAMBDA_LOG_FORMAT": "JSON",
