@@ -27,6 +27,8 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                          px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean },
     [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, false, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
+    [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
+                         px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean },
 };
 
 static const px_codec *codec_of(px_format format)

@@ -1,0 +1,258 @@
+/* WebP in, by libwebp.
+ *
+ * The library wants the whole file, so the source is mapped. Its chunks are walked first: that the file is whole, and how much of it
+ * is not picture, is known before libwebp takes memory. A still is decoded at start, straight into the rows that pull
+ * gives; of an animation the library composes one whole canvas after the other. Section numbers are those of RFC 9649. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+#include "codec/exif.h"
+#include "codec/formats.h"
+#include "codec/webp/riff.h"
+
+/* The library keeps a record of each chunk, and walks from the first to find one: more are not a picture. */
+enum { CHUNKS_MAX = 1 << 14, CHUNK_RECORD_BYTES = 128 };
+
+typedef struct webp_decoder {
+    px_decoder base;
+    const px_limits *limits;
+    px_bytes file;              /* owned mapping */
+    bool animated, lossless;
+    int chunks;
+    uint8_t *picture;           /* owned; a still, from start on */
+    WebPAnimDecoder *animation; /* owned; from start on */
+    const uint8_t *canvas;      /* borrowed from it: RGBA */
+    uint8_t *row;               /* owned; of an animation */
+    int timestamp_ms;           /* when the frame ends */
+    int pulled;                 /* rows of this frame */
+} webp_decoder;
+
+static px_status fail_as(VP8StatusCode code, px_error *err)
+{
+    if (code == VP8_STATUS_OUT_OF_MEMORY)
+        return px_fail(err, PX_OUT_OF_MEMORY, "WebP: no room for the picture");
+    if (code == VP8_STATUS_UNSUPPORTED_FEATURE)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "WebP: a feature that libwebp does not know");
+    return px_fail(err, PX_CORRUPT_IMAGE, "WebP: the picture's data is damaged (%d)", (int)code);
+}
+
+/* 2.7.1.5. Some writers put JPEG's prefix in front. */
+static int orientation_of(px_bytes exif)
+{
+    size_t prefix = px_has_bytes(exif, 0, "Exif\0\0", 6) ? 6 : 0;
+    return px_exif_orientation((px_bytes){ exif.data + prefix, exif.count - prefix });
+}
+
+/* What a chunk of metadata says. The first of its kind counts. */
+static void take_metadata(webp_decoder *self, const px_riff_chunk *chunk, bool *had_exif)
+{
+    px_header *header = &self->base.header;
+    if (px_riff_is(chunk, "ICCP") && !header->profile.count && chunk->body.count <= PX_PROFILE_BYTES_MAX) {
+        header->profile = chunk->body;
+    } else if (px_riff_is(chunk, "EXIF") && !*had_exif) {
+        header->orientation = orientation_of(chunk->body);
+        *had_exif = true;
+    }
+}
+
+static px_status walk_chunks(webp_decoder *self, px_error *err)
+{
+    px_riff riff;
+    px_riff_chunk chunk;
+    uint64_t metadata = 0;
+    bool any, had_exif = false;
+    PX_TRY(px_riff_open(self->file, &riff, err));
+    for (;;) {
+        PX_TRY(px_riff_next(&riff, &chunk, &any, err));
+        if (!any)
+            return PX_OK;
+        if (++self->chunks > CHUNKS_MAX)
+            return px_fail(err, PX_TOO_MANY_FRAMES, "WebP: more than %d chunks", CHUNKS_MAX);
+        bool image = px_riff_is(&chunk, "VP8 ") || px_riff_is(&chunk, "VP8L") || px_riff_is(&chunk, "ALPH") || px_riff_is(&chunk, "ANMF");
+        metadata += image ? 0 : chunk.body.count;
+        if (metadata > self->limits->metadata_bytes)
+            return px_fail(err, PX_TOO_MANY_BYTES, "WebP: more than %llu bytes of metadata (limits.metadata_bytes)",
+                           (unsigned long long)self->limits->metadata_bytes);
+        take_metadata(self, &chunk, &had_exif);
+    }
+}
+
+/* Can a pixel of any frame's canvas be transparent? Frames lie on nothing, and may leave nothing behind (2.7.1.1). */
+static bool is_transparent(const WebPDemuxer *demuxer)
+{
+    int width = (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH), height = (int)WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
+    bool alpha = WebPDemuxGetI(demuxer, WEBP_FF_FORMAT_FLAGS) & ALPHA_FLAG, blank = true;
+    WebPIterator frame = { 0 };
+    if (!alpha && WebPDemuxGetFrame(demuxer, 1, &frame))
+        do {
+            bool covers = frame.x_offset == 0 && frame.y_offset == 0 && frame.width == width && frame.height == height;
+            alpha = alpha || frame.has_alpha || (blank && !covers);
+            blank = frame.dispose_method == WEBP_MUX_DISPOSE_BACKGROUND;
+        } while (!alpha && WebPDemuxNextFrame(&frame));
+    WebPDemuxReleaseIterator(&frame);
+    return alpha;
+}
+
+static px_status read_animation(webp_decoder *self, px_error *err)
+{
+    WebPData data = { self->file.data, self->file.count };
+    WebPDemuxState state;
+    WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state);
+    px_header *header = &self->base.header;
+    bool whole = demuxer && state == WEBP_DEMUX_DONE;
+    if (whole) {
+        header->frames = (int)WebPDemuxGetI(demuxer, WEBP_FF_FRAME_COUNT);
+        header->loops = (int)WebPDemuxGetI(demuxer, WEBP_FF_LOOP_COUNT);
+        /* Of too many frames only the first can be of use, and finding each takes the library a walk over all. */
+        bool many = (uint32_t)header->frames > self->limits->frames;
+        header->alpha = many || is_transparent(demuxer) ? PX_STRAIGHT : PX_OPAQUE;
+    }
+    WebPDemuxDelete(demuxer);
+    if (!whole || header->frames < 1)
+        return px_fail(err, PX_CORRUPT_IMAGE, "WebP: the animation's chunks contradict each other");
+    return PX_OK;
+}
+
+static px_status read_header(webp_decoder *self, px_error *err)
+{
+    WebPBitstreamFeatures features;
+    VP8StatusCode code = WebPGetFeatures(self->file.data, self->file.count, &features);
+    if (code != VP8_STATUS_OK)
+        return fail_as(code, err);
+    PX_TRY(px_judge_size(self->limits, (uint32_t)features.width, (uint32_t)features.height, err));
+    px_header *header = &self->base.header;
+    header->width = features.width;
+    header->height = features.height;
+    header->alpha = features.has_alpha ? PX_STRAIGHT : PX_OPAQUE;
+    self->animated = features.has_animation;
+    self->lossless = features.format != 1;
+    return self->animated ? read_animation(self, err) : PX_OK;
+}
+
+/* Measured with tests/e2e/test_webp.py's pictures, rounded up: libwebp holds a lossless picture once more, as four bytes a pixel, a
+ * lossy one's alpha, and of an animation two canvases. */
+static uint64_t decoder_memory(const px_decoder *base, int eighths)
+{
+    (void)eighths;
+    const webp_decoder *self = (const webp_decoder *)base;
+    uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height;
+    uint64_t inside = self->animated ? 12 : self->lossless ? 5 : base->header.alpha == PX_OPAQUE ? 0 : 2;
+    return sizeof *self + pixels * (inside + (unsigned)px_channels(PX_RGB, base->header.alpha)) + (uint64_t)base->header.width * 64 +
+           (uint64_t)self->chunks * CHUNK_RECORD_BYTES + (1u << 20);
+}
+
+static px_status start_still(webp_decoder *self, px_error *err)
+{
+    const px_header *header = &self->base.header;
+    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha), count = stride * (size_t)header->height;
+    WebPDecoderConfig config;
+    if (!WebPInitDecoderConfig(&config) || !(self->picture = malloc(count)))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", header->width, header->height);
+    config.output.colorspace = header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA = (WebPRGBABuffer){ .rgba = self->picture, .stride = (int)stride, .size = count };
+    VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM : WebPDecode(self->file.data, self->file.count, &config);
+    WebPFreeDecBuffer(&config.output);
+    return code == VP8_STATUS_OK ? PX_OK : fail_as(code, err);
+}
+
+static px_status start_animation(webp_decoder *self, px_error *err)
+{
+    WebPAnimDecoderOptions options;
+    WebPData data = { self->file.data, self->file.count };
+    self->row = malloc((size_t)self->base.header.width * 4);
+    if (self->row && WebPAnimDecoderOptionsInit(&options)) {
+        options.color_mode = MODE_RGBA;
+        options.use_threads = 0;
+        self->animation = WebPAnimDecoderNew(&data, &options);
+    }
+    if (!self->animation)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for frames of %dx%d", self->base.header.width, self->base.header.height);
+    return PX_OK;
+}
+
+static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    assert(eighths == 8);
+    (void)eighths;
+    webp_decoder *self = (webp_decoder *)base;
+    PX_TRY(self->animated ? start_animation(self, err) : start_still(self, err));
+    *ret_width = base->header.width;
+    *ret_height = base->header.height;
+    return PX_OK;
+}
+
+static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err)
+{
+    webp_decoder *self = (webp_decoder *)base;
+    uint8_t *canvas;
+    int timestamp_ms;
+    if (!WebPAnimDecoderGetNext(self->animation, &canvas, &timestamp_ms))
+        return px_fail(err, PX_CORRUPT_IMAGE, "WebP: a frame's data is damaged");
+    *ret_ms = timestamp_ms - self->timestamp_ms;
+    self->timestamp_ms = timestamp_ms;
+    self->canvas = canvas;
+    self->pulled = 0;
+    return PX_OK;
+}
+
+/* The next row of the canvas, which is the library's and stays as it is: the next frame builds on it. */
+static px_status pull_canvas(webp_decoder *self, px_row *ret, px_error *err)
+{
+    int width = self->base.header.width, ms;
+    if (!self->canvas)
+        PX_TRY(decoder_next(&self->base, &ms, err));
+    const uint8_t *from = self->canvas + (size_t)self->pulled++ * (size_t)width * 4;
+    int channels = px_channels(PX_RGB, self->base.header.alpha);
+    if (channels == 4)
+        memcpy(self->row, from, (size_t)width * 4);
+    for (int x = 0; channels == 3 && x < width; x++)
+        memcpy(self->row + 3 * x, from + 4 * x, 3);
+    *ret = px_row_of(self->row, width, PX_RGB, self->base.header.alpha);
+    return PX_OK;
+}
+
+static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
+{
+    webp_decoder *self = (webp_decoder *)base;
+    assert(!self->canvas || self->pulled < base->header.height);
+    if (self->animated)
+        return pull_canvas(self, ret, err);
+    size_t stride = (size_t)base->header.width * (size_t)px_channels(PX_RGB, base->header.alpha);
+    *ret = px_row_of(self->picture + (size_t)self->pulled++ * stride, base->header.width, PX_RGB, base->header.alpha);
+    return PX_OK;
+}
+
+static void decoder_close(px_decoder *base)
+{
+    webp_decoder *self = (webp_decoder *)base;
+    WebPAnimDecoderDelete(self->animation);
+    free(self->picture);
+    free(self->row);
+    px_source_unmap(self->file);
+    free(self);
+}
+
+bool px_webp_is(px_bytes first) { return px_has_bytes(first, 0, "RIFF", 4) && px_has_bytes(first, 8, "WEBP", 4); }
+
+px_status px_webp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
+{
+    webp_decoder *self = calloc(1, sizeof *self);
+    if (!self)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a WebP decoder");
+    PX_AUTO(px_decoder_close) px_decoder *held = &self->base;
+    self->base = (px_decoder){ .header = { .format = PX_FORMAT_WEBP, .model = PX_RGB, .orientation = 1, .frames = 1 },
+                               .memory = decoder_memory, .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
+    self->limits = limits;
+    PX_TRY(px_source_map(source, limits->input_bytes, &self->file, err));
+    PX_TRY(walk_chunks(self, err));
+    PX_TRY(read_header(self, err));
+    if (self->animated)
+        self->base.next = decoder_next;
+    *ret = held;
+    held = NULL;
+    return PX_OK;
+}
