@@ -29,6 +29,8 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
     [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
                          px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean },
+    [PX_FORMAT_BMP] = { "bmp", { "bmp", "dib" }, "image/bmp", px_bmp_is, NULL, false, false, 0, PX_FORMAT_PNG,
+                        px_bmp_decoder_open, NULL, NULL, NULL },
 };
 
 static const px_codec *codec_of(px_format format)

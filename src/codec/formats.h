@@ -25,9 +25,13 @@ uint64_t px_webp_encoder_memory(const px_encoder_spec *spec);
 PX_CHECKED px_status px_webp_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
                                    px_error *err);
 
+PX_CHECKED px_status px_bmp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                         px_error *err);
+
 bool px_jpeg_is(px_bytes first);
 bool px_png_is(px_bytes first);
 bool px_webp_is(px_bytes first);
+bool px_bmp_is(px_bytes first);
 
 /* Does a file that begins so begin with these bytes, from `at`? */
 static inline bool px_has_bytes(px_bytes first, size_t at, const char *bytes, size_t count)
