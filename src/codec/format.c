@@ -31,6 +31,8 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                          px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean },
     [PX_FORMAT_BMP] = { "bmp", { "bmp", "dib" }, "image/bmp", px_bmp_is, NULL, false, false, 0, PX_FORMAT_PNG,
                         px_bmp_decoder_open, NULL, NULL, NULL },
+    [PX_FORMAT_TIFF] = { "tiff", { "tif", "tiff" }, "image/tiff", px_tiff_is, px_tiff_load, true, false, 0x7fffffff, PX_FORMAT_TIFF,
+                         px_tiff_decoder_open, px_tiff_encoder_open, px_tiff_encoder_memory, NULL },
 };
 
 static const px_codec *codec_of(px_format format)
