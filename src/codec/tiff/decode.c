@@ -1,8 +1,8 @@
 /* TIFF in, by libtiff, which reads the mapped source: the first page.
  *
  * The library undoes the compression, we make 8-bit rows of what is left: any depth up to 16 bits, grey, RGB, palettes and inks, planes
- * together or apart. Strips come row by row; tiles, and strips of planes apart, as a band of blocks that is held. Only what
- * is neither (YCbCr without JPEG, Lab) the library turns into RGB itself. Before any of it the directory is judged by us
+ * together or apart. Strips come row by row; tiles, and strips of planes apart, as a band of blocks that is held. Only
+ * YCbCr without JPEG, whose samples may lie in clumps, the library turns into RGB itself; what it makes of Lab is too far off. Before any of it the directory is judged by us
  * (head.h), and every strip must lie within the file: what fails afterwards is damage, not a cut. */
 #include <assert.h>
 #include <stdio.h>
@@ -218,9 +218,6 @@ static px_status read_photometric(tiff_decoder *self, px_error *err)
     case PHOTOMETRIC_YCBCR:
         if (self->compression == COMPRESSION_JPEG)
             return px_tiff.SetField(self->tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) ? PX_OK : damaged(self, err);
-        self->way = BY_LIBRARY;
-        return PX_OK;
-    case PHOTOMETRIC_CIELAB:
         self->way = BY_LIBRARY;
         return PX_OK;
     default:
