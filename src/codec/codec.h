@@ -12,7 +12,7 @@
 #include "codec/row.h"
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. */
-typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_COUNT } px_format;
+typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_COUNT } px_format;
 
 enum { PX_FORMAT_FIRST_BYTES = 64 }; /* of a file, that tell its format */
 

@@ -34,6 +34,25 @@ PX_CHECKED px_status px_tiff_decoder_open(const px_source *source, const px_limi
 PX_CHECKED px_status px_tiff_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_tiff_encoder_memory(const px_encoder_spec *spec);
 
+PX_CHECKED px_status px_avif_load(px_error *err);
+PX_CHECKED px_status px_avif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                          px_error *err);
+PX_CHECKED px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+uint64_t px_avif_encoder_memory(const px_encoder_spec *spec);
+
+PX_CHECKED px_status px_heif_load(px_error *err);
+PX_CHECKED px_status px_heif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                          px_error *err);
+
+PX_CHECKED px_status px_jxl_load(px_error *err);
+PX_CHECKED px_status px_jxl_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                         px_error *err);
+PX_CHECKED px_status px_jxl_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+uint64_t px_jxl_encoder_memory(const px_encoder_spec *spec);
+
+bool px_avif_is(px_bytes first);
+bool px_heif_is(px_bytes first);
+bool px_jxl_is(px_bytes first);
 bool px_jpeg_is(px_bytes first);
 bool px_png_is(px_bytes first);
 bool px_webp_is(px_bytes first);

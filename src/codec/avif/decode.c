@@ -1,0 +1,233 @@
+/* AVIF in, by libavif: stills, grids and sequences, 8 to 12 bits (rounded to 8), alpha, and colours by profile or by numbers.
+ *
+ * The sizes in the file are judged by us first (codec/boxes.h). libavif decodes a picture whole; it is turned into rows of RGB whole
+ * too, since chroma between two strips needs both. Rotation and mirroring are given on as an orientation, a clean aperture is cut
+ * out. EXIF is not looked at: it does not turn pictures of this family (ISO/IEC 23008-12 A.2). libavif's strictness is off: files of
+ * older writers lack properties that nobody needs. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/avif/library.h"
+#include "codec/boxes.h"
+#include "codec/formats.h"
+#include "codec/nclx.h"
+
+enum { FRAMES_PARSED = 65536, MILLISECONDS_MAX = 60000 };
+
+typedef struct avif_decoder {
+    px_decoder base;
+    px_bytes file;           /* owned: the mapped source */
+    avifDecoder *library;    /* owned */
+    uint8_t *profile;        /* owned; or NULL */
+    px_boxes boxes;
+    int x, y;                /* of the clean aperture in the picture */
+    int full_width, full_height; /* of what is decoded */
+    uint8_t *picture;        /* owned; rows of RGB or RGBA */
+    uint8_t *row;            /* owned; of a grey picture */
+    int pulled;
+} avif_decoder;
+
+static const struct {
+    avifResult result;
+    px_status status;
+} results[] = {
+    { AVIF_RESULT_TRUNCATED_DATA, PX_TRUNCATED_IMAGE },    { AVIF_RESULT_OUT_OF_MEMORY, PX_OUT_OF_MEMORY },
+    { AVIF_RESULT_UNSUPPORTED_DEPTH, PX_UNSUPPORTED_FORMAT }, { AVIF_RESULT_NOT_IMPLEMENTED, PX_UNSUPPORTED_FORMAT },
+    { AVIF_RESULT_NO_CODEC_AVAILABLE, PX_UNSUPPORTED_FORMAT }, { AVIF_RESULT_NO_IMAGES_REMAINING, PX_TRUNCATED_IMAGE },
+};
+
+static px_status judge(const avif_decoder *self, avifResult result, px_error *err)
+{
+    if (result == AVIF_RESULT_OK)
+        return PX_OK;
+    px_status status = self->boxes.cut ? PX_TRUNCATED_IMAGE : PX_CORRUPT_IMAGE;
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (results[i].result == result)
+            status = results[i].status;
+    const char *more = self->library->diag.error;
+    return px_fail(err, status, "AVIF: %s%s%s", px_avif.ResultToString(result), *more ? ": " : "", more);
+}
+
+/* Decoder's planes, its reference frames in a sequence, a copy where tiles are put together, and our rows. */
+static uint64_t decoder_memory(const px_decoder *base, int eighths)
+{
+    (void)eighths;
+    const avif_decoder *self = (const avif_decoder *)base;
+    const avifImage *image = self->library->image;
+    uint64_t pixels = ((uint64_t)self->full_width + 127) * ((uint64_t)self->full_height + 127);
+    uint64_t planes = image->yuvFormat == AVIF_PIXEL_FORMAT_YUV444 ? 6 : image->yuvFormat == AVIF_PIXEL_FORMAT_YUV400 ? 2 : 4; /* halves */
+    planes += self->library->alphaPresent ? 2 : 0;
+    planes *= image->depth > 8 ? 2 : 1;
+    uint64_t copies = base->header.frames > 1 ? 10 : 2;
+    return sizeof *self + self->file.count + pixels * planes / 2 * copies + pixels * 4 + (UINT64_C(24) << 20);
+}
+
+/* The next picture of the file, as RGB or RGBA. */
+static px_status decode_picture(avif_decoder *self, px_error *err)
+{
+    PX_TRY(judge(self, px_avif.DecoderNextImage(self->library), err));
+    const avifImage *image = self->library->image;
+    if (image->width != (uint32_t)self->full_width || image->height != (uint32_t)self->full_height)
+        return px_fail(err, PX_CORRUPT_IMAGE, "AVIF: the picture is %ux%u, its header says %dx%d", image->width, image->height,
+                       self->full_width, self->full_height);
+    avifRGBImage rgb;
+    px_avif.RGBImageSetDefaults(&rgb, image);
+    rgb.depth = 8;
+    rgb.format = self->base.header.alpha == PX_OPAQUE ? AVIF_RGB_FORMAT_RGB : AVIF_RGB_FORMAT_RGBA;
+    rgb.avoidLibYUV = image->depth > 8; /* it cuts bits off; libavif rounds */
+    rgb.pixels = self->picture;
+    rgb.rowBytes = (uint32_t)self->full_width * (rgb.format == AVIF_RGB_FORMAT_RGB ? 3 : 4);
+    self->pulled = 0;
+    return judge(self, px_avif.ImageYUVToRGB(image, &rgb), err);
+}
+
+static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err)
+{
+    avif_decoder *self = (avif_decoder *)base;
+    PX_TRY(decode_picture(self, err));
+    double ms = self->library->imageTiming.duration * 1000 + 0.5;
+    *ret_ms = ms > 0 ? (int)(ms < MILLISECONDS_MAX ? ms : MILLISECONDS_MAX) : 0;
+    return PX_OK;
+}
+
+static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    assert(eighths == 8);
+    (void)eighths;
+    avif_decoder *self = (avif_decoder *)base;
+    self->picture = calloc((size_t)self->full_width * (base->header.alpha == PX_OPAQUE ? 3 : 4), (size_t)self->full_height);
+    self->row = malloc((size_t)base->header.width * 2);
+    if (!self->picture || !self->row)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", self->full_width, self->full_height);
+    if (!base->next)
+        PX_TRY(decode_picture(self, err));
+    *ret_width = base->header.width;
+    *ret_height = base->header.height;
+    return PX_OK;
+}
+
+static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
+{
+    (void)err;
+    avif_decoder *self = (avif_decoder *)base;
+    assert(self->pulled < base->header.height);
+    int alpha = base->header.alpha != PX_OPAQUE, channels = 3 + alpha, width = base->header.width;
+    uint8_t *row = self->picture + ((size_t)(self->y + self->pulled++) * (size_t)self->full_width + (size_t)self->x) * (size_t)channels;
+    if (base->header.model == PX_GREY) {
+        for (int x = 0; x < width; x++) {
+            self->row[x * (1 + alpha)] = row[x * channels];
+            if (alpha)
+                self->row[x * 2 + 1] = row[x * channels + 3];
+        }
+        row = self->row;
+    }
+    *ret = px_row_of(row, width, base->header.model, base->header.alpha);
+    return PX_OK;
+}
+
+static void decoder_close(px_decoder *base)
+{
+    avif_decoder *self = (avif_decoder *)base;
+    if (self->library)
+        px_avif.DecoderDestroy(self->library);
+    px_source_unmap(self->file);
+    free(self->profile);
+    free(self->picture);
+    free(self->row);
+    free(self);
+}
+
+/* First turned by quarters against the clock, then mirrored (23008-12 6.5.10, 6.5.12). Rows: quarters; columns: not mirrored, top
+ * to bottom, left to right. */
+static int orientation_of(const avifImage *image)
+{
+    static const uint8_t orientations[4][3] = { { 1, 4, 2 }, { 8, 5, 7 }, { 3, 2, 4 }, { 6, 7, 5 } };
+    int quarters = image->transformFlags & AVIF_TRANSFORM_IROT ? image->irot.angle & 3 : 0;
+    int mirrored = image->transformFlags & AVIF_TRANSFORM_IMIR ? 1 + (PX_AVIF_MIRROR(image) & 1) : 0;
+    return orientations[quarters][mirrored];
+}
+
+/* A clean aperture of whole pixels inside the picture (14496-12 12.1.4); any other is passed over. */
+static void cut_out(avif_decoder *self)
+{
+    const avifImage *image = self->library->image;
+    const avifCleanApertureBox *c = &image->clap;
+    if (!(image->transformFlags & AVIF_TRANSFORM_CLAP) || !c->widthD || !c->heightD || !c->horizOffD || !c->vertOffD)
+        return;
+    int64_t width = c->widthN / c->widthD, height = c->heightN / c->heightD;
+    double x = (self->full_width - (double)width) / 2 + (double)(int32_t)c->horizOffN / (int32_t)c->horizOffD;
+    double y = (self->full_height - (double)height) / 2 + (double)(int32_t)c->vertOffN / (int32_t)c->vertOffD;
+    if (width < 1 || height < 1 || !(x >= 0 && x + (double)width <= self->full_width && y >= 0 && y + (double)height <= self->full_height))
+        return;
+    self->x = (int)x;
+    self->y = (int)y;
+    self->base.header.width = (int)width;
+    self->base.header.height = (int)height;
+}
+
+static px_status read_profile(avif_decoder *self, px_error *err)
+{
+    const avifImage *image = self->library->image;
+    px_header *header = &self->base.header;
+    if (image->icc.size > PX_PROFILE_BYTES_MAX)
+        return PX_OK;
+    if (image->icc.size) {
+        self->profile = malloc(image->icc.size);
+        if (!self->profile)
+            return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", image->icc.size);
+        memcpy(self->profile, image->icc.data, image->icc.size);
+        header->profile = (px_bytes){ self->profile, image->icc.size };
+        return PX_OK;
+    }
+    header->profile = px_nclx_profile(image->colorPrimaries, image->transferCharacteristics, header->model == PX_GREY);
+    self->profile = (uint8_t *)(uintptr_t)header->profile.data;
+    return PX_OK;
+}
+
+static px_status read_header(avif_decoder *self, const px_limits *limits, px_error *err)
+{
+    PX_TRY(judge(self, px_avif.DecoderParse(self->library), err));
+    const avifImage *image = self->library->image;
+    px_header *header = &self->base.header;
+    PX_TRY(px_judge_size(limits, image->width, image->height, err));
+    header->width = self->full_width = (int)image->width;
+    header->height = self->full_height = (int)image->height;
+    header->model = image->yuvFormat == AVIF_PIXEL_FORMAT_YUV400 ? PX_GREY : PX_RGB;
+    header->alpha = self->library->alphaPresent ? PX_STRAIGHT : PX_OPAQUE;
+    header->orientation = orientation_of(image);
+    header->frames = self->library->imageCount > 1 ? self->library->imageCount : 1;
+    header->loops = self->boxes.plays;
+    self->base.next = header->frames > 1 ? decoder_next : NULL;
+    cut_out(self);
+    return read_profile(self, err);
+}
+
+bool px_avif_is(px_bytes first)
+{
+    return px_boxes_have_brand(first, "avifavis", false) && !px_boxes_have_brand(first, "heicheixheimheishevchevx", true);
+}
+
+px_status px_avif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
+{
+    avif_decoder *self = calloc(1, sizeof *self);
+    if (!self)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for an AVIF decoder");
+    PX_AUTO(px_decoder_close) px_decoder *held = &self->base;
+    self->base = (px_decoder){ .header = { .format = PX_FORMAT_AVIF, .orientation = 1, .frames = 1 }, .memory = decoder_memory,
+                               .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
+    PX_TRY(px_source_map(source, limits->input_bytes, &self->file, err));
+    PX_TRY(px_boxes_judge(self->file, limits, &self->boxes, err));
+    self->library = px_avif.DecoderCreate();
+    if (!self->library)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for an AVIF decoder");
+    self->library->maxThreads = 1;
+    self->library->strictFlags = AVIF_STRICT_DISABLED;
+    self->library->ignoreExif = self->library->ignoreXMP = AVIF_TRUE;
+    self->library->imageCountLimit = limits->frames > FRAMES_PARSED ? limits->frames : FRAMES_PARSED;
+    PX_TRY(judge(self, px_avif.DecoderSetIOMemory(self->library, self->file.data, self->file.count), err));
+    PX_TRY(read_header(self, limits, err));
+    *ret = held;
+    held = NULL;
+    return PX_OK;
+}

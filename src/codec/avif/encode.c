@@ -1,0 +1,214 @@
+/* AVIF out, by libavif and libaom: 8 bits, 4:2:0, or 4:4:4 in RGB itself where it is lossless; grey without chroma.
+ *
+ * Rows are collected into a picture, which is encoded when its last row has come: AV1 has no way of doing it row by row. Orientation is
+ * said by irot and imir, not by EXIF. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "codec/avif/library.h"
+#include "codec/formats.h"
+
+enum { TICKS_PER_SECOND = 1000, QUANTIZER_MAX = 63 };
+
+static const int speeds[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = 9, [PX_EFFORT_NORMAL] = 7, [PX_EFFORT_HIGH] = 4 };
+
+/* libaom's quantizer at which a picture has the SSIM of a JPEG of that quality (docs/formats.md); straight in between. */
+static const struct {
+    int quality, quantizer;
+} scale[] = { { 1, 63 }, { 10, 60 }, { 30, 48 }, { 50, 40 }, { 70, 32 }, { 80, 26 }, { 90, 17 }, { 95, 10 }, { 100, 2 } };
+
+typedef struct avif_encoder {
+    px_encoder base;
+    px_encoder_spec spec;
+    int fd;
+    avifEncoder *library;    /* owned */
+    uint8_t *picture;        /* owned; rows as they came */
+    int pushed;
+    int milliseconds;        /* of the frame that is being collected */
+} avif_encoder;
+
+static int quantizer_of(int quality)
+{
+    size_t i = 1;
+    while (scale[i].quality < quality)
+        i++;
+    int from = scale[i - 1].quality, span = scale[i].quality - from;
+    return scale[i - 1].quantizer + ((quality - from) * (scale[i].quantizer - scale[i - 1].quantizer) - span / 2) / span;
+}
+
+static px_status judge(const avif_encoder *self, avifResult result, px_error *err)
+{
+    if (result == AVIF_RESULT_OK)
+        return PX_OK;
+    const char *more = self->library->diag.error;
+    return px_fail(err, result == AVIF_RESULT_OUT_OF_MEMORY ? PX_OUT_OF_MEMORY : PX_INTERNAL, "AVIF: cannot encode: %s%s%s",
+                   px_avif.ResultToString(result), *more ? ": " : "", more);
+}
+
+static void destroy_image(avifImage **image)
+{
+    if (*image)
+        px_avif.ImageDestroy(*image);
+}
+
+/* Grey needs no conversion: one plane, and perhaps one of alpha. */
+static void fill_grey(const avif_encoder *self, avifImage *image)
+{
+    int alpha = self->spec.alpha != PX_OPAQUE;
+    const uint8_t *from = self->picture;
+    for (int y = 0; y < self->spec.height; y++)
+        for (int x = 0; x < self->spec.width; x++) {
+            image->yuvPlanes[AVIF_CHAN_Y][(size_t)y * image->yuvRowBytes[AVIF_CHAN_Y] + (size_t)x] = *from++;
+            if (alpha)
+                image->alphaPlane[(size_t)y * image->alphaRowBytes + (size_t)x] = *from++;
+        }
+}
+
+static px_status fill(const avif_encoder *self, avifImage *image, px_error *err)
+{
+    const px_encoder_spec *spec = &self->spec;
+    if (spec->model == PX_GREY) {
+        (void)!px_avif.ImageAllocatePlanes(image, spec->alpha == PX_OPAQUE ? AVIF_PLANES_YUV : AVIF_PLANES_ALL);
+        if (!image->yuvPlanes[AVIF_CHAN_Y] || (spec->alpha != PX_OPAQUE && !image->alphaPlane))
+            return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
+        fill_grey(self, image);
+        return PX_OK;
+    }
+    avifRGBImage rgb;
+    px_avif.RGBImageSetDefaults(&rgb, image);
+    rgb.depth = 8;
+    rgb.format = spec->alpha == PX_OPAQUE ? AVIF_RGB_FORMAT_RGB : AVIF_RGB_FORMAT_RGBA;
+    rgb.pixels = self->picture;
+    rgb.rowBytes = (uint32_t)spec->width * (spec->alpha == PX_OPAQUE ? 3 : 4);
+    return judge(self, px_avif.ImageRGBToYUV(image, &rgb), err);
+}
+
+static void set_colours(const avif_encoder *self, avifImage *image)
+{
+    bool exact = self->spec.lossless && self->spec.model == PX_RGB;
+    image->yuvRange = AVIF_RANGE_FULL;
+    image->matrixCoefficients = exact ? AVIF_MATRIX_COEFFICIENTS_IDENTITY : AVIF_MATRIX_COEFFICIENTS_BT601;
+    if (!self->spec.profile.count) {
+        image->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
+        image->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
+        return;
+    }
+    image->icc.data = px_avif.Alloc(self->spec.profile.count);
+    if (image->icc.data) {
+        memcpy(image->icc.data, self->spec.profile.data, self->spec.profile.count);
+        image->icc.size = self->spec.profile.count;
+    }
+}
+
+/* Quarters against the clock, and then mirrored: 1 top to bottom, 2 left to right. For EXIF's 1 to 8. */
+static void set_orientation(const avif_encoder *self, avifImage *image)
+{
+    static const uint8_t turns[9][2] = { [2] = { 0, 2 }, [3] = { 2, 0 }, [4] = { 0, 1 }, [5] = { 1, 1 }, [6] = { 3, 0 }, [7] = { 1, 2 }, [8] = { 1, 0 } };
+    int orientation = self->spec.orientation > 8 ? 1 : self->spec.orientation;
+    if (turns[orientation][0]) {
+        image->transformFlags |= AVIF_TRANSFORM_IROT;
+        image->irot.angle = turns[orientation][0];
+    }
+    if (turns[orientation][1]) {
+        image->transformFlags |= AVIF_TRANSFORM_IMIR;
+        PX_AVIF_MIRROR(image) = turns[orientation][1] - 1;
+    }
+}
+
+static px_status encode_picture(avif_encoder *self, px_error *err)
+{
+    const px_encoder_spec *spec = &self->spec;
+    avifPixelFormat format = spec->model == PX_GREY ? AVIF_PIXEL_FORMAT_YUV400 : spec->lossless ? AVIF_PIXEL_FORMAT_YUV444 : AVIF_PIXEL_FORMAT_YUV420;
+    PX_AUTO(destroy_image) avifImage *image = px_avif.ImageCreate((uint32_t)spec->width, (uint32_t)spec->height, 8, format);
+    if (!image)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
+    set_colours(self, image);
+    if (image->icc.size != spec->profile.count)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", spec->profile.count);
+    set_orientation(self, image);
+    PX_TRY(fill(self, image, err));
+    bool still = spec->frames <= 1;
+    return judge(self, px_avif.EncoderAddImage(self->library, image, still || self->milliseconds < 1 ? 1 : (uint64_t)self->milliseconds,
+                                               still ? AVIF_ADD_IMAGE_FLAG_SINGLE : AVIF_ADD_IMAGE_FLAG_NONE), err);
+}
+
+static px_status encoder_next(px_encoder *base, int milliseconds, px_error *err)
+{
+    (void)err;
+    avif_encoder *self = (avif_encoder *)base;
+    self->pushed = 0;
+    self->milliseconds = milliseconds;
+    return PX_OK;
+}
+
+static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err)
+{
+    avif_encoder *self = (avif_encoder *)base;
+    size_t bytes = row->planes[0].stride;
+    memcpy(self->picture + (size_t)self->pushed++ * bytes, row->planes[0].samples, bytes);
+    return self->pushed == self->spec.height ? encode_picture(self, err) : PX_OK;
+}
+
+static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error *err)
+{
+    avif_encoder *self = (avif_encoder *)base;
+    avifRWData file = { NULL, 0 };
+    px_status status = judge(self, px_avif.EncoderFinish(self->library, &file), err);
+    if (status == PX_OK)
+        status = px_write_all(self->fd, file.data, file.size, "the output", err);
+    *ret_bytes = file.size;
+    px_avif.RWDataFree(&file);
+    return status;
+}
+
+static void encoder_close(px_encoder *base)
+{
+    avif_encoder *self = (avif_encoder *)base;
+    if (self->library)
+        px_avif.EncoderDestroy(self->library);
+    free(self->picture);
+    free(self);
+}
+
+static void configure(avif_encoder *self)
+{
+    avifEncoder *library = self->library;
+    int quantizer = self->spec.lossless ? 0 : quantizer_of(self->spec.quality);
+    library->maxThreads = 1;
+    library->timescale = TICKS_PER_SECOND;
+    library->speed = speeds[self->spec.effort];
+    library->minQuantizer = library->maxQuantizer = quantizer;
+    library->minQuantizerAlpha = library->maxQuantizerAlpha = self->spec.lossless ? 0 : quantizer / 2; /* edges show more than shades */
+#if AVIF_VERSION_MAJOR >= 1
+    library->repetitionCount = self->spec.loops ? self->spec.loops - 1 : AVIF_REPETITION_COUNT_INFINITE;
+#endif
+    if (px_avif.CodecName(AVIF_CODEC_CHOICE_AOM, AVIF_CODEC_FLAG_CAN_ENCODE))
+        library->codecChoice = AVIF_CODEC_CHOICE_AOM;
+}
+
+px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
+{
+    avif_encoder *self = calloc(1, sizeof *self);
+    if (!self)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for an AVIF encoder");
+    PX_AUTO(px_encoder_close) px_encoder *held = &self->base;
+    self->base = (px_encoder){ .next = encoder_next, .push = encoder_push, .finish = encoder_finish, .close = encoder_close };
+    self->spec = *spec;
+    self->fd = fd;
+    self->picture = malloc((size_t)spec->width * (size_t)px_channels(spec->model, spec->alpha) * (size_t)spec->height);
+    self->library = px_avif.EncoderCreate();
+    if (!self->picture || !self->library)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
+    configure(self);
+    *ret = held;
+    held = NULL;
+    return PX_OK;
+}
+
+/* Our picture and its planes, and what libaom was seen to take at each effort. */
+uint64_t px_avif_encoder_memory(const px_encoder_spec *spec)
+{
+    uint64_t pixels = (uint64_t)spec->width * (uint64_t)spec->height;
+    return pixels * 40 + (UINT64_C(32) << 20);
+}

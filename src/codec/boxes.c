@@ -1,0 +1,153 @@
+/* A walk over nested boxes, without recursion: a table says which boxes hold others, and how many bytes of their own come first.
+ *
+ * The libraries allocate by sizes that files claim, and each has limits of its own with messages of its own. Here ours are applied
+ * first, to every claim: whole pictures, tiles and thumbnails alike, since each of them may be decoded. */
+#include "codec/boxes.h"
+
+#include <string.h>
+
+#include "codec/formats.h"
+
+enum { DEPTH_MAX = 8, BOXES_MAX = 100000 };
+
+/* Type and how many bytes lie in front of the boxes inside. */
+static const struct {
+    char type[5];
+    int skip;
+} parents[] = { { "meta", 4 }, { "iprp", 0 }, { "ipco", 0 }, { "moov", 0 }, { "trak", 0 }, { "edts", 0 } };
+
+typedef struct box {
+    const char *type;
+    uint64_t from, to; /* its content in the file */
+} box;
+
+typedef struct walk {
+    px_bytes file;
+    const px_limits *limits;
+    uint64_t repeat_ticks, track_ticks; /* of the track we are in */
+    px_boxes found;
+} walk;
+
+static uint32_t get_32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static uint64_t get_64(const uint8_t *at) { return (uint64_t)get_32(at) << 32 | get_32(at + 4); }
+
+/* The box at `at`, inside of what ends at `end`; false: there is none. */
+static bool box_at(px_bytes file, uint64_t at, uint64_t end, box *ret, bool *ret_cut)
+{
+    if (end - at < 8)
+        return false;
+    const uint8_t *head = file.data + at;
+    uint64_t size = get_32(head), skip = 8;
+    if (size == 1) {
+        if (end - at < 16)
+            return false;
+        size = get_64(head + 8);
+        skip = 16;
+    } else if (size == 0)
+        size = end - at;
+    if (size < skip)
+        return false;
+    if (size > end - at) {
+        *ret_cut = true;
+        size = end - at;
+    }
+    *ret = (box){ (const char *)head + 4, at + skip, at + size };
+    return true;
+}
+
+static bool is_type(const box *b, const char *type) { return memcmp(b->type, type, 4) == 0; }
+
+static px_status judge_claim(const walk *self, uint32_t width, uint32_t height, px_error *err)
+{
+    return width && height ? px_judge_size(self->limits, width, height, err) : PX_OK; /* tracks of sound have none */
+}
+
+/* 14496-12 8.3.2: the track's duration and, at its end, its size in 16.16. */
+static px_status see_track_header(walk *self, const uint8_t *data, uint64_t count, px_error *err)
+{
+    bool wide = count && data[0] == 1;
+    if (count < (wide ? 96u : 84u))
+        return PX_OK;
+    self->track_ticks = wide ? get_64(data + 28) : get_32(data + 20);
+    if (self->track_ticks == (wide ? UINT64_MAX : UINT32_MAX))
+        self->track_ticks = UINT64_MAX;
+    const uint8_t *size = data + (wide ? 88 : 76);
+    return judge_claim(self, get_32(size) >> 16, get_32(size + 4) >> 16, err);
+}
+
+/* 14496-12 8.6.6, as 23008-12 7.5.1 uses it: with the flag, the one edit is repeated until the track's duration is over. */
+static void see_edit_list(walk *self, const uint8_t *data, uint64_t count)
+{
+    bool wide = count && data[0] == 1;
+    if (count < (wide ? 16u : 12u) || !(data[3] & 1) || get_32(data + 4) != 1)
+        return;
+    uint64_t ticks = wide ? get_64(data + 8) : get_32(data + 8);
+    uint64_t plays = ticks && self->track_ticks != UINT64_MAX ? (self->track_ticks + ticks - 1) / ticks : 0;
+    self->found.plays = plays > 65535 ? 0 : (int)plays;
+}
+
+static px_status see(walk *self, const box *b, px_error *err)
+{
+    const uint8_t *data = self->file.data + b->from;
+    uint64_t count = b->to - b->from;
+    if (is_type(b, "ispe") && count >= 12)
+        return judge_claim(self, get_32(data + 4), get_32(data + 8), err);
+    if (is_type(b, "tkhd"))
+        return see_track_header(self, data, count, err);
+    if (is_type(b, "elst"))
+        see_edit_list(self, data, count);
+    return PX_OK;
+}
+
+/* Bytes in front of the boxes inside; -1: it holds none that matter. */
+static int parent_skip(const box *b)
+{
+    for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
+        if (is_type(b, parents[i].type))
+            return parents[i].skip;
+    return -1;
+}
+
+px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, px_error *err)
+{
+    walk self = { .file = file, .limits = limits };
+    uint64_t at = 0, ends[DEPTH_MAX] = { file.count };
+    int depth = 0;
+    for (int i = 0; i < BOXES_MAX; i++) {
+        box b;
+        bool inner = false, there = box_at(file, at, ends[depth], &b, depth == 0 ? &self.found.cut : &inner);
+        if (!there && depth == 0)
+            break;
+        if (!there) {
+            at = ends[depth--];
+            continue;
+        }
+        PX_TRY(see(&self, &b, err));
+        int skip = parent_skip(&b);
+        at = b.to;
+        if (skip >= 0 && depth + 1 < DEPTH_MAX && (uint64_t)skip <= b.to - b.from) {
+            ends[++depth] = b.to;
+            at = b.from + (uint64_t)skip;
+        }
+    }
+    *ret = self.found;
+    return PX_OK;
+}
+
+bool px_boxes_have_brand(px_bytes first, const char *brands, bool major_only)
+{
+    if (!px_has_bytes(first, 4, "ftyp", 4) || first.count < 12)
+        return false;
+    size_t end = get_32(first.data);
+    end = end < first.count ? end : first.count;
+    end = major_only && end > 12 ? 12 : end;
+    for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) /* between them the minor version */
+        for (const char *brand = brands; *brand; brand += 4)
+            if (memcmp(first.data + at, brand, 4) == 0)
+                return true;
+    return false;
+}
