@@ -5,6 +5,7 @@
 #ifndef PX_BASE_LIMITS_H
 #define PX_BASE_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct px_limits {
@@ -16,6 +17,7 @@ typedef struct px_limits {
     uint64_t metadata_bytes; /* EXIF, ICC, text chunks together, inflated */
     uint64_t memory_bytes;   /* of the process that transforms a picture; 0: judged from the machine */
     uint32_t seconds;        /* wall and CPU time of one picture */
+    bool truncated;          /* what a source that ends early has is accepted */
 } px_limits;
 
 #define PX_LIMITS_DEFAULT ((px_limits){                                                    \

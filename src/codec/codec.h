@@ -33,6 +33,12 @@ int px_format_side(px_format format);               /* the widest and highest pi
  * encoder does it too. PX_BAD_CONFIG names what to install. */
 PX_CHECKED px_status px_format_load(px_format format, px_error *err);
 
+/* What of a source's metadata goes with its outputs: nothing but what shows the picture right; what does not tell where it was
+ * taken, with which piece of equipment, or more of the maker's; or everything that still holds. docs/privacy.md. */
+typedef enum px_strip { PX_STRIP_ALL, PX_STRIP_GPS, PX_STRIP_NONE, PX_STRIP_COUNT } px_strip;
+
+enum { PX_EXIF_BYTES_MAX = 65527 }; /* as much as a marker of JPEG holds; the same bound for XMP and PNG's text */
+
 /* What a picture's header says, before a pixel is decoded. */
 typedef struct px_header {
     px_format format;
@@ -45,6 +51,10 @@ typedef struct px_header {
     px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
     int frames;        /* 1 for a still */
     int loops;         /* how often an animation plays; 0: for ever */
+    px_bytes exif;     /* a TIFF block, as stored; empty without one or over PX_EXIF_BYTES_MAX. The decoder's, like the next two */
+    px_bytes xmp;      /* the packet, likewise */
+    px_bytes text;     /* of PNG: its text chunks as they are, one behind the other */
+    bool truncated;    /* the source ended early, and the limits accept that: known with the last row */
 } px_header;
 
 enum { PX_PROFILE_BYTES_MAX = 4 << 20 }; /* a bigger one is passed over */
@@ -92,6 +102,10 @@ typedef struct px_encoder_spec {
     px_bytes profile; /* ICC, to be embedded; empty for none. Borrowed until finish */
     int frames;       /* more than 1 only where px_format_is_animated; 0 and 1: a still */
     int loops;        /* of an animation; 0: for ever */
+    px_bytes exif;    /* a TIFF block to be embedded as it is; it says the orientation too. px_exif_of (exif.h) gives an encoder this one or
+                       * the minimal one: whoever adds a format writes that, xmp where the format holds it, and nothing else */
+    px_bytes xmp;     /* a packet to be embedded as it is */
+    px_bytes text;    /* PNG's text chunks, likewise; others ignore it */
 } px_encoder_spec;
 
 typedef struct px_encoder px_encoder;
@@ -109,10 +123,9 @@ PX_CHECKED px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_enc
 void px_encoder_close(px_encoder **encoder); /* for PX_AUTO */
 uint64_t px_encoder_memory(const px_encoder_spec *spec); /* bytes */
 
-/* Writes the source's own bytes to `fd` without what is neither pixels nor their colour; `orientation` as in
- * px_encoder_spec. For a source that was decoded to its end. Only where px_format_is_cleaned. */
+/* Writes the source's own bytes to `fd` without what is neither pixels nor their colour, but with spec's exif (as px_exif_of says), xmp
+ * and text. For a source that was decoded to its end. Only where px_format_is_cleaned. */
 bool px_format_is_cleaned(px_format format);
-PX_CHECKED px_status px_format_clean(px_format format, const px_source *source, int orientation, int fd,
-                                     uint64_t *ret_bytes, px_error *err);
+PX_CHECKED px_status px_format_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 #endif

@@ -68,15 +68,15 @@ px_status px_copy_pass(px_copy *self, uint64_t count, bool keep, px_error *err)
     return PX_OK;
 }
 
-px_status px_copy_run(const px_source *source, int orientation, int fd,
-                      px_status (*clean)(px_copy *copy, int orientation, px_error *err), uint64_t *ret_bytes, px_error *err)
+px_status px_copy_run(const px_encoder_spec *spec, const px_source *source, int fd,
+                      px_status (*clean)(px_copy *copy, const px_encoder_spec *spec, px_error *err), uint64_t *ret_bytes, px_error *err)
 {
     px_copy *copy = calloc(1, sizeof *copy);
     if (!copy)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a copy");
     copy->source = source;
     copy->fd = fd;
-    px_status status = clean(copy, orientation, err);
+    px_status status = clean(copy, spec, err);
     if (status == PX_OK)
         status = px_copy_flush(copy, err);
     if (status == PX_OK)

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/source.h"
 #include "base/status.h"
+#include "codec/codec.h"
 
 enum { PX_COPY_BYTES = 64 << 10 };
 
@@ -26,9 +27,9 @@ PX_CHECKED px_status px_copy_flush(px_copy *self, px_error *err);
 /* Takes `count` bytes and keeps them or not. Fewer in the source: PX_TRUNCATED_IMAGE. */
 PX_CHECKED px_status px_copy_pass(px_copy *self, uint64_t count, bool keep, px_error *err);
 
-/* Runs `clean` over the whole source with an orientation to be kept; *ret_bytes is what it wrote to `fd`. */
-PX_CHECKED px_status px_copy_run(const px_source *source, int orientation, int fd,
-                                 px_status (*clean)(px_copy *copy, int orientation, px_error *err), uint64_t *ret_bytes,
+/* Runs `clean` over the whole source with the metadata of `spec`; *ret_bytes is what it wrote to `fd`. */
+PX_CHECKED px_status px_copy_run(const px_encoder_spec *spec, const px_source *source, int fd,
+                                 px_status (*clean)(px_copy *copy, const px_encoder_spec *spec, px_error *err), uint64_t *ret_bytes,
                                  px_error *err);
 
 #endif

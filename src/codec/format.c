@@ -18,7 +18,7 @@ typedef struct px_codec {
     px_status (*open_decoder)(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err);
     px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err); /* NULL: read only */
     uint64_t (*encoder_memory)(const px_encoder_spec *spec);
-    px_status (*clean)(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
+    px_status (*clean)(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
@@ -142,8 +142,7 @@ void px_encoder_close(px_encoder **encoder)
 
 uint64_t px_encoder_memory(const px_encoder_spec *spec) { return codec_of(spec->format)->encoder_memory(spec); }
 
-px_status px_format_clean(px_format format, const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
-                          px_error *err)
+px_status px_format_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    return codec_of(format)->clean(source, orientation, fd, ret_bytes, err);
+    return codec_of(spec->format)->clean(spec, source, fd, ret_bytes, err);
 }

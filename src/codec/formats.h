@@ -8,22 +8,26 @@ PX_CHECKED px_status px_jpeg_decoder_open(const px_source *source, const px_limi
                                           px_error *err);
 PX_CHECKED px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec);
-PX_CHECKED px_status px_jpeg_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
-                                   px_error *err);
+PX_CHECKED px_status px_jpeg_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 PX_CHECKED px_status px_png_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
                                          px_error *err);
 PX_CHECKED px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_png_encoder_memory(const px_encoder_spec *spec);
-PX_CHECKED px_status px_png_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
-                                  px_error *err);
+PX_CHECKED px_status px_png_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
+
+/* How markers of JPEG that hold EXIF and XMP begin; with the NUL at their end. */
+#define PX_JPEG_EXIF "Exif\0"
+#define PX_JPEG_XMP "http://ns.adobe.com/xap/1.0/"
+
+/* How PNG's iTXt begins that holds XMP: its name, not compressed, no language, no translation; with the NUL at the end. */
+#define PX_PNG_XMP "XML:com.adobe.xmp\0\0\0\0"
 
 PX_CHECKED px_status px_webp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
                                           px_error *err);
 PX_CHECKED px_status px_webp_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_webp_encoder_memory(const px_encoder_spec *spec);
-PX_CHECKED px_status px_webp_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes,
-                                   px_error *err);
+PX_CHECKED px_status px_webp_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 PX_CHECKED px_status px_bmp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
                                          px_error *err);

@@ -402,6 +402,8 @@ static void tell_json(FILE *stream, const item *from, const char *path, px_statu
                     "cpu_ms", (json_int_t)(usage->cpu_us / 1000), "peak_bytes", (json_int_t)usage->peak_bytes)
         : json_pack("{s:s, s:{s:s, s:s}, s:I}", "source", from->path, "error", "code", px_status_code(status),
                     "message", err->message, "ms", (json_int_t)ms);
+    if (object && status == PX_OK && report->truncated)
+        json_object_set_new(object, "truncated", json_true());
     if (object) { /* NULL: a name that is not UTF-8 */
         json_dumpf(object, stream, JSON_COMPACT);
         fputc('\n', stream);
@@ -418,7 +420,9 @@ static void tell(work *self, const item *from, const char *path, px_status statu
         tell_json(stream, from, path, status, report, usage, ms, err);
     if (status != PX_OK)
         fprintf(stderr, "pixmill resize: %s: %s (%s)\n", from->path, err->message, px_status_code(status));
-    else if (!self->json && !self->progress.shown && self->kind != TO_STDOUT)
+    else if (report->truncated && !self->json)
+        fprintf(stderr, "pixmill resize: %s: the file ends early; the output has what is there\n", from->path);
+    if (status == PX_OK && !self->json && !self->progress.shown && self->kind != TO_STDOUT)
         fprintf(stream, "%s -> %s  %dx%d  %llu bytes  %lld ms\n", from->path, path, report->outputs[0].width,
                 report->outputs[0].height, (unsigned long long)report->outputs[0].bytes, (long long)ms);
     fflush(stream);
@@ -479,6 +483,10 @@ static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
     int64_t seconds;
     PX_TRY(px_option_number(options, "seconds", 1, 86400, self->limits.seconds, &seconds, err));
     self->limits.seconds = (uint32_t)seconds;
+    const char *truncated = px_option_text(options, "truncated", "refuse");
+    self->limits.truncated = strcmp(truncated, "accept") == 0;
+    if (!self->limits.truncated && strcmp(truncated, "refuse") != 0)
+        return px_fail(err, PX_BAD_REQUEST, "--truncated is refuse or accept, not '%s'", truncated);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     PX_TRY(px_option_number(options, "jobs", 1, 64, cores < 1 ? 1 : cores > 64 ? 64 : cores, ret_jobs, err));
     self->json = px_option_is_on(options, "json");
@@ -531,10 +539,12 @@ static const px_flag flags[] = {
     { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
     { "effort", 0, "EFFORT", "low, normal or high: time for fewer bytes; high: progressive JPEG", "effort" },
     { "lossless", 0, NULL, "without loss, where the format has both ways", "lossless" },
+    { "strip", 0, "WHAT", "metadata that goes: all (default), gps (place, owner, serials) or none (the thumbnail alone)", "strip" },
     { "animated", 0, "true|false", "keep every frame where the format can (true)", "animated" },
     { "background", 0, "#RRGGBB", "where transparency is lost (#ffffff)", "background" },
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },
     { "jobs", 'j', "COUNT", "pictures at once (as many as cores)", NULL },
+    { "truncated", 0, "refuse|accept", "a picture that ends early: an error (default), or what is there", NULL },
     { "seconds", 0, "SECONDS", "one picture may take (60)", NULL },
     { "json", 0, NULL, "one JSON object a picture", NULL },
     { 0 },

@@ -16,7 +16,6 @@
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
 typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
-typedef enum px_strip { PX_STRIP_ALL, PX_STRIP_GPS, PX_STRIP_NONE, PX_STRIP_COUNT } px_strip;
 
 /* One output as the engine sees it: everything that changes its pixels or bytes, nothing else. */
 typedef struct px_output_spec {
@@ -31,6 +30,7 @@ typedef struct px_output_spec {
     bool rotate;           /* apply the EXIF orientation */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
     bool animated;         /* keep every frame where the format can; otherwise the first */
+    px_strip strip;        /* what metadata the output has */
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
@@ -52,6 +52,7 @@ typedef struct px_transform_report {
     int orientation;        /* EXIF, 1 to 8 */
     bool alpha;             /* the source has transparency */
     int frames;             /* of the source; 1 for a still */
+    bool truncated;         /* the source ended early; what it has came out (limits.truncated) */
     int output_count;
     px_output_report outputs[PX_LIMIT_OUTPUTS];
     int64_t cpu_us;         /* of the transform */

@@ -40,6 +40,7 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
 
     *l = (px_lane){
         .spec = spec,
+        .header = header,
         .layout = spec->rotate ? layout : stored,
         .turn = spec->rotate ? header->orientation : 1,
         .stored_width = stored.picture_width,
@@ -94,6 +95,8 @@ uint64_t px_lane_memory(const px_lane *l)
         bytes += px_resample_memory(&l->scaling);
     if (!px_orientation_streams(l->turn))
         bytes += picture_bytes(l);
+    if (l->spec->strip != PX_STRIP_ALL)
+        bytes += 3 * PX_EXIF_BYTES_MAX;
     return bytes + 4u * (2u * (uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
 }
 
@@ -111,6 +114,7 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for an output of %dx%d", l->layout.width, l->layout.height);
     if (l->scaled)
         PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
+    PX_TRY(px_metadata_choose(l->header, l->spec->strip, &l->encoding, &l->metadata, err));
     return px_encoder_open(&l->encoding, fd, &l->encoder, err);
 }
 
@@ -259,7 +263,7 @@ px_status px_lane_push(px_lane *l, uint8_t *straight, const uint8_t *premultipli
 static bool may_pass(const px_lane *l, const px_header *header)
 {
     return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks &&
-           l->animated == (header->frames > 1) &&
+           l->animated == (header->frames > 1) && !header->truncated &&
            l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
 }
 
@@ -274,13 +278,14 @@ px_status px_lane_finish(px_lane *l, const px_source *source, const px_header *h
     if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
         return PX_OK; /* not a file: what was written stands */
     ret->passed_through = true;
-    return px_format_clean(header->format, source, l->encoding.orientation, fd, &ret->bytes, err);
+    return px_format_clean(&l->encoding, source, fd, &ret->bytes, err);
 }
 
 void px_lane_done(px_lane *l)
 {
     px_resample_destroy(l->resample);
     px_encoder_close(&l->encoder);
+    px_metadata_done(&l->metadata);
     free(l->row);
     free(l->turned);
     free(l->held);

@@ -5,6 +5,7 @@
 #ifndef PX_IMAGE_LANE_H
 #define PX_IMAGE_LANE_H
 
+#include "codec/metadata.h"
 #include "image/colour.h"
 #include "image/image.h"
 #include "image/resample.h"
@@ -12,10 +13,12 @@
 
 typedef struct px_lane {
     const px_output_spec *spec;
+    const px_header *header;   /* borrowed, of the source */
     px_layout layout;          /* as the encoder sees it: upright if the picture is turned, as stored if not */
     int turn;                  /* orientation to apply, 1 to 8 */
     int stored_width, stored_height; /* of the scaled picture, before it is turned */
     px_encoder_spec encoding;
+    px_metadata metadata;      /* owned; what `encoding` tells of the source */
     px_resample_spec scaling;
     bool scaled;               /* false: rows keep their size and go by untouched */
     px_model model;            /* of rows in front of `finish_row` */

@@ -240,6 +240,7 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     report.orientation = header->orientation;
     report.alpha = header->alpha != PX_OPAQUE;
     report.frames = header->frames;
+    report.truncated = header->truncated;
     for (int i = 0; i < count; i++) {
         PX_TRY(px_lane_finish(&self.lanes[i], source, header, output_fds[i], &report.outputs[i], err));
     }

@@ -19,7 +19,7 @@
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
 static const char *const later[] = { "watermark", "position", "max_bytes", "sharpen",
-                                     "strip", "crop" };
+                                     "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {

@@ -436,9 +436,11 @@ static px_status transform(struct run *run, px_error *err)
     if (run->pipeline->slots)
         sem_post(run->pipeline->slots);
     PX_TRY(judge_transfer(run, status, err));
-    say(run, PX_INFO, "source",
-                 json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
-                           run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes));
+    json_t *fields = json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
+                               run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes);
+    if (fields && run->report.truncated)
+        json_object_set_new(fields, "truncated", json_true());
+    say(run, PX_INFO, "source", fields);
     return PX_OK;
 }
 
@@ -503,6 +505,7 @@ static px_status make_outputs(struct run *run, px_error *err)
     run->record.format = px_format_name(run->report.format);
     run->record.width = run->report.width;
     run->record.height = run->report.height;
+    run->record.truncated = run->report.truncated;
     PX_TRY(plan_puts(run, err));
     PX_TRY(plan_removes(run, run->puts, (int)set.put_count, &set, err));
     describe(run);

@@ -37,6 +37,7 @@ const px_config_option px_config_options[] = {
     { "limits.scans", PX_TYPE_COUNT, "200", 1, 1e5, AT(limits.scans), .meaning = "of a progressive JPEG" },
     { "limits.metadata_bytes", PX_TYPE_SIZE, "16MiB", 1, 1e9, AT(limits.metadata_bytes), .meaning = "EXIF, profile and text chunks together" },
     { "limits.memory", PX_TYPE_SIZE, "auto", 64 << 20, 1e12, .choices = "auto", AT(limits.memory_bytes), .meaning = "of the process that transforms a picture; auto: judged from the machine" },
+    { "limits.truncated", PX_TYPE_FLAG, "refuse", .choices = "refuse|accept", AT(limits.truncated), .meaning = "a source that ends early: `truncated-image`, or an output of what is there" },
     { "limits.seconds", PX_TYPE_COUNT, "60", 1, 3600, AT(limits.seconds), .meaning = "wall time, and CPU time, of one picture" },
     { "heavy.queue", PX_TYPE_TEXT, "", AT(heavy.queue), .meaning = "the SQS queue (URL) that gets what is too heavy for the Lambda; empty: nothing is" },
     { "heavy.bytes", PX_TYPE_SIZE, "50MiB", 1, 5e12, AT(heavy.bytes), .meaning = "of a source from which on it is" },
@@ -63,6 +64,7 @@ const px_config_option px_config_options[] = {
     { "lossless", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.lossless), .meaning = "no loss, where the format has both ways" },
     { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
     { "colour", PX_TYPE_CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
+    { "strip", PX_TYPE_CHOICE, "all", .choices = "all|gps|none", OUT(spec.strip), .meaning = "metadata that goes: all; what tells of place, owner and serial numbers (`gps`); or none but the thumbnail" },
     { "animated", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.animated), .meaning = "keep every frame where the format can; otherwise the first alone" },
     { "rotate", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
 };

@@ -75,6 +75,10 @@ json_t *px_record_format(const px_record *record)
                              px_record_status_name(record->status), "Lease", "Token", number(record->token),
                              "Outputs", outputs, "Attempts", record->attempts, "Milliseconds",
                              number(record->milliseconds), "TraceId", text(record->trace_id), "ProcessedAt", time);
+    if (item && record->truncated && json_object_set_new(item, "Truncated", json_true()) != 0) {
+        json_decref(item);
+        return NULL;
+    }
     if (item && record->error != PX_OK) {
         json_t *error = json_pack("{s:s, s:o, s:b}", "Code", px_status_code(record->error), "Message",
                                   text(record->error_message), "Transient", px_status_is_transient(record->error));
@@ -149,6 +153,7 @@ px_status px_record_parse(const json_t *item, px_arena *arena, px_record *ret, p
     record.width = (int)read_number(&reader, "Width", INT_MAX);
     record.height = (int)read_number(&reader, "Height", INT_MAX);
     record.bytes = (uint64_t)read_number(&reader, "Bytes", INT64_MAX);
+    record.truncated = json_is_true(json_object_get(item, "Truncated"));
     record.etag = read_text(&reader, "ETag");
     record.version_id = read_text(&reader, "VersionId");
     record.sequencer = read_text(&reader, "Sequencer");

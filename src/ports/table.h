@@ -30,6 +30,7 @@ typedef struct px_record {
     const char *image_id; /* bucket/key */
     const char *filename, *format;
     int width, height;    /* as people see it; 0 if unknown */
+    bool truncated;       /* it ended early, and the outputs have what is there */
     uint64_t bytes;
     const char *etag, *version_id;
     const char *sequencer; /* padded */

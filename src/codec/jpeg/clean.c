@@ -1,5 +1,5 @@
 /* A JPEG without what is not the picture: its own bytes, less EXIF, XMP, thumbnails, comments and whatever follows the end
- * of the image. What decides the pixels or their colour stays: tables, scans, JFIF, Adobe's marker, the ICC profile. */
+ * of the image. What is to stay of EXIF and XMP is put in anew, in front. What decides the pixels or their colour stays: tables, scans, JFIF, Adobe's marker, the ICC profile. */
 
 #include "codec/copy.h"
 #include "codec/exif.h"
@@ -68,13 +68,22 @@ static px_status scan(px_copy *copy, int *ret_marker, px_error *err)
     }
 }
 
-static px_status clean(px_copy *copy, int orientation, px_error *err)
+static px_status write_named(px_copy *copy, const char *name, size_t name_bytes, px_bytes bytes, px_error *err)
 {
-    uint8_t exif[10 + PX_EXIF_BYTES] = { 0xff, APP1, 0, 8 + PX_EXIF_BYTES, 'E', 'x', 'i', 'f', 0, 0 };
-    px_exif_format(orientation, exif + 10);
+    size_t count = 2 + name_bytes + bytes.count;
+    if (bytes.count == 0 || count > 65535)
+        return PX_OK;
+    PX_TRY(px_copy_write(copy, (uint8_t[]){ 0xff, APP1, (uint8_t)(count >> 8), (uint8_t)count }, 4, err));
+    PX_TRY(px_copy_write(copy, name, name_bytes, err));
+    return px_copy_write(copy, bytes.data, bytes.count, err);
+}
+
+static px_status clean(px_copy *copy, const px_encoder_spec *spec, px_error *err)
+{
+    uint8_t minimal[PX_EXIF_BYTES];
     PX_TRY(px_copy_pass(copy, 2, true, err));
-    if (orientation > 1)
-        PX_TRY(px_copy_write(copy, exif, sizeof exif, err));
+    PX_TRY(write_named(copy, PX_JPEG_EXIF, sizeof PX_JPEG_EXIF, px_exif_of(spec, minimal), err));
+    PX_TRY(write_named(copy, PX_JPEG_XMP, sizeof PX_JPEG_XMP, spec->xmp, err));
     for (;;) {
         int marker = -1;
         PX_TRY(scan(copy, &marker, err)); /* behind any other segment there is nothing but the next marker */
@@ -84,7 +93,7 @@ static px_status clean(px_copy *copy, int orientation, px_error *err)
     }
 }
 
-px_status px_jpeg_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err)
+px_status px_jpeg_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    return px_copy_run(source, orientation, fd, clean, ret_bytes, err);
+    return px_copy_run(spec, source, fd, clean, ret_bytes, err);
 }

@@ -15,7 +15,7 @@
 #include "codec/exif.h"
 #include "codec/formats.h"
 
-enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536, PARTS_MAX = 256, PART_HEAD = 14 };
+enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536, PARTS_MAX = 256, PART_HEAD = 14, HEAD_BYTES = 6 };
 
 typedef struct jpeg_decoder {
     px_decoder base;
@@ -37,8 +37,9 @@ typedef struct jpeg_decoder {
     int part_count;            /* that the profile says it has; 0: none was seen */
     size_t profile_bytes;      /* of the parts so far */
     uint8_t *profile;          /* owned; the parts joined */
-    size_t exif_count;
+    size_t exif_count, xmp_count;
     uint8_t exif[MARKER_BYTES];
+    uint8_t *xmp;              /* owned; the packet alone, or NULL */
     uint8_t bytes[INPUT_BYTES];
 } jpeg_decoder;
 
@@ -75,6 +76,10 @@ static void on_message(j_common_ptr library, int level)
     if (code != JWRN_HIT_MARKER && code != JWRN_HUFF_BAD_CODE && code != JWRN_MUST_RESYNC &&
         code != JWRN_ARITH_BAD_CODE)
         return;
+    if (self->ended && self->limits->truncated) {
+        self->base.header.truncated = true; /* the library makes what is missing grey */
+        return;
+    }
     if (self->ended)
         px_fail(self->err, PX_TRUNCATED_IMAGE, "JPEG: the file ends in the middle of the picture");
     else
@@ -175,7 +180,31 @@ static px_bytes join_profile(jpeg_decoder *self)
     return (px_bytes){ self->profile, count };
 }
 
-/* An application or comment marker: counted; EXIF is kept (T.81 B.2.4.6: two bytes of length, itself included). */
+/* APP1: EXIF or XMP, the first of each; whatever else is read past. */
+static void take_named(jpeg_decoder *self, int length)
+{
+    uint8_t head[HEAD_BYTES];
+    for (int i = 0; i < HEAD_BYTES; i++)
+        head[i] = (uint8_t)next_byte(self);
+    length -= HEAD_BYTES;
+    if (self->exif_count == 0 && memcmp(head, "Exif\0", 5) == 0) {
+        for (int i = 0; i < length; i++)
+            self->exif[i] = (uint8_t)next_byte(self);
+        self->exif_count = (size_t)length;
+        return;
+    }
+    enum { REST = sizeof PX_JPEG_XMP - HEAD_BYTES };
+    uint8_t rest[REST];
+    bool xmp = !self->xmp && length > REST && memcmp(head, PX_JPEG_XMP, HEAD_BYTES) == 0;
+    for (int i = 0; xmp && i < REST; i++, length--)
+        rest[i] = (uint8_t)next_byte(self);
+    if (xmp && memcmp(rest, PX_JPEG_XMP + HEAD_BYTES, REST) == 0 && (self->xmp = malloc((size_t)length)))
+        for (; length > 0; length--)
+            self->xmp[self->xmp_count++] = (uint8_t)next_byte(self);
+    input_skip(&self->library, length);
+}
+
+/* An application or comment marker: counted; EXIF and XMP are kept (T.81 B.2.4.6: two bytes of length, itself included). */
 static boolean on_marker(j_decompress_ptr library)
 {
     jpeg_decoder *self = (jpeg_decoder *)library->client_data;
@@ -192,11 +221,8 @@ static boolean on_marker(j_decompress_ptr library)
                 (unsigned long long)self->limits->metadata_bytes);
         give_up(self, PX_TOO_MANY_BYTES);
     }
-    if (library->unread_marker == JPEG_APP0 + 1 && self->exif_count == 0 && length >= 6) {
-        for (int i = 0; i < length; i++)
-            self->exif[i] = (uint8_t)next_byte(self);
-        if (memcmp(self->exif, "Exif\0", 5) == 0)
-            self->exif_count = (size_t)length;
+    if (library->unread_marker == JPEG_APP0 + 1 && length > HEAD_BYTES) {
+        take_named(self, length);
     } else {
         if (library->unread_marker == JPEG_APP0 + 2 && length > PART_HEAD)
             take_part(self, &length);
@@ -232,7 +258,9 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     self->library.scale_denom = 8;
     self->library.dct_method = JDCT_ISLOW;
     jpeg_start_decompress(&self->library);
-    if (jpeg_has_multiple_scans(&self->library) && self->ended)
+    if (jpeg_has_multiple_scans(&self->library) && self->ended && self->limits->truncated)
+        self->base.header.truncated = true;
+    else if (jpeg_has_multiple_scans(&self->library) && self->ended)
         return px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends before its last scan");
     self->row = malloc((size_t)self->library.output_width * 4);
     if (!self->row)
@@ -287,6 +315,7 @@ static void decoder_close(px_decoder *base)
     for (int i = 0; i < PARTS_MAX; i++)
         free((uint8_t *)(uintptr_t)self->parts[i].data);
     free(self->profile);
+    free(self->xmp);
     free(self->row);
     free(self);
 }
@@ -336,12 +365,14 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
 
     bool inks = self->library.num_components == 4;
     bool grey = self->library.jpeg_color_space == JCS_GRAYSCALE;
+    if (self->library.data_precision != 8)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "JPEG: %d bits a sample; pixmill reads 8", self->library.data_precision);
     if (self->library.num_components != 1 && self->library.num_components != 3 && !inks)
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "JPEG: %d colour components", self->library.num_components);
     self->library.out_color_space = inks ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB;
     self->inverted = inks && self->library.saw_Adobe_marker;
 
-    size_t prefix = 6; /* "Exif\0\0" */
+    px_bytes exif = { self->exif, self->exif_count };
     self->base.header = (px_header){
         .format = PX_FORMAT_JPEG,
         .width = (int)self->library.image_width,
@@ -349,8 +380,9 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
         .model = grey ? PX_GREY : PX_RGB,
         .inks = inks,
         .alpha = PX_OPAQUE,
-        .orientation = self->exif_count > prefix
-                           ? px_exif_orientation((px_bytes){ self->exif + prefix, self->exif_count - prefix }) : 1,
+        .orientation = px_exif_orientation(exif),
+        .exif = exif,
+        .xmp = { self->xmp, self->xmp_count },
         .scalable = true,
         .profile = join_profile(self),
         .frames = 1,

@@ -102,11 +102,16 @@ static void encoder_close(px_encoder *base)
     free(self);
 }
 
-static void write_orientation(jpeg_encoder *self, int orientation)
+/* An APP1 marker: a name, NUL included, and the bytes. What does not fit into one is left out. */
+static void write_named(jpeg_encoder *self, const char *name, size_t name_bytes, px_bytes bytes)
 {
-    uint8_t block[6 + PX_EXIF_BYTES] = "Exif";
-    size_t count = 6 + px_exif_format(orientation, block + 6);
-    jpeg_write_marker(&self->library, JPEG_APP0 + 1, block, (unsigned)count);
+    if (bytes.count == 0 || bytes.count > 65533 - name_bytes)
+        return;
+    jpeg_write_m_header(&self->library, JPEG_APP0 + 1, (unsigned)(name_bytes + bytes.count));
+    for (size_t i = 0; i < name_bytes; i++)
+        jpeg_write_m_byte(&self->library, name[i]);
+    for (size_t i = 0; i < bytes.count; i++)
+        jpeg_write_m_byte(&self->library, bytes.data[i]);
 }
 
 static px_status start(jpeg_encoder *self, const px_encoder_spec *spec, px_error *err)
@@ -128,8 +133,9 @@ static px_status start(jpeg_encoder *self, const px_encoder_spec *spec, px_error
     if (spec->effort == PX_EFFORT_HIGH)
         jpeg_simple_progression(&self->library); /* some per cent fewer bytes, for twice the time */
     jpeg_start_compress(&self->library, TRUE);
-    if (spec->orientation > 1)
-        write_orientation(self, spec->orientation);
+    uint8_t minimal[PX_EXIF_BYTES];
+    write_named(self, PX_JPEG_EXIF, sizeof PX_JPEG_EXIF, px_exif_of(spec, minimal));
+    write_named(self, PX_JPEG_XMP, sizeof PX_JPEG_XMP, spec->xmp);
     if (spec->profile.count)
         jpeg_write_icc_profile(&self->library, spec->profile.data, (unsigned)spec->profile.count);
     return PX_OK;

@@ -11,10 +11,12 @@
 #include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 
+#include "base/buffer.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
 
-enum { INPUT_BYTES = 64 << 10, INFLATED_BYTES = 256 << 10, EXIF_BYTES = 64 << 10 };
+enum { INPUT_BYTES = 64 << 10, INFLATED_BYTES = 256 << 10 };
+_Static_assert((int)INFLATED_BYTES >= (int)PX_EXIF_BYTES_MAX, "chunks of metadata are read into `inflated`");
 
 enum { GREY = 0, COLOUR = 2, PALETTE = 3, GREY_ALPHA = 4, COLOUR_ALPHA = 6 }; /* 11.2.1 */
 
@@ -41,6 +43,7 @@ typedef struct png_decoder {
     uint8_t *row;                /* owned; one finished row */
     uint8_t *held;               /* owned; the finished picture, if interlaced */
     uint8_t *profile;            /* owned; the ICC profile, inflated; or NULL */
+    px_buffer exif, xmp, text;   /* as the header has them */
     int pulled;
     uint8_t input[INPUT_BYTES];
     uint8_t inflated[INFLATED_BYTES];
@@ -189,12 +192,39 @@ static px_status read_transparency(png_decoder *self, px_error *err)
 
 static px_status read_exif(png_decoder *self, px_error *err)
 {
-    if (self->chunk_left > EXIF_BYTES || self->base.header.orientation != 1)
+    if (self->chunk_left > PX_EXIF_BYTES_MAX || self->exif.count)
         return PX_OK;
     size_t count = self->chunk_left;
     PX_TRY(chunk_take(self, self->inflated, count, err)); /* free until the first IDAT */
-    self->base.header.orientation = px_exif_orientation((px_bytes){ self->inflated, count });
-    return PX_OK;
+    px_buffer_push(&self->exif, self->inflated, count);
+    self->base.header.exif = px_buffer_bytes(&self->exif);
+    self->base.header.orientation = px_exif_orientation(self->base.header.exif);
+    return px_buffer_failed(&self->exif) ? px_fail(err, PX_OUT_OF_MEMORY, "no room for EXIF") : PX_OK;
+}
+
+/* A text chunk, kept as it is; the one that holds XMP, if it is not compressed, as that (11.3.3). */
+static px_status read_text(png_decoder *self, px_error *err)
+{
+    size_t count = self->chunk_left;
+    if (count + 12 > PX_EXIF_BYTES_MAX - self->text.count)
+        return PX_OK;
+    uint8_t head[8], sum[4];
+    for (int i = 0; i < 4; i++)
+        head[i] = (uint8_t)(count >> (24 - 8 * i));
+    memcpy(head + 4, self->type, 4);
+    PX_TRY(chunk_take(self, self->inflated, count, err));
+    for (int i = 0; i < 4; i++)
+        sum[i] = (uint8_t)(self->crc >> (24 - 8 * i));
+    if (count > sizeof PX_PNG_XMP && memcmp(self->inflated, PX_PNG_XMP, sizeof PX_PNG_XMP) == 0 && !self->xmp.count) {
+        px_buffer_push(&self->xmp, self->inflated + sizeof PX_PNG_XMP, count - sizeof PX_PNG_XMP);
+    } else {
+        px_buffer_push(&self->text, head, sizeof head);
+        px_buffer_push(&self->text, self->inflated, count);
+        px_buffer_push(&self->text, sum, sizeof sum);
+    }
+    self->base.header.text = px_buffer_bytes(&self->text);
+    self->base.header.xmp = px_buffer_bytes(&self->xmp);
+    return px_buffer_failed(&self->text) || px_buffer_failed(&self->xmp) ? px_fail(err, PX_OUT_OF_MEMORY, "no room for text") : PX_OK;
 }
 
 /* Inflated, or NULL. Its first four bytes say how long it is (ICC.1:2022 7.2.2). */
@@ -258,6 +288,8 @@ static px_status read_chunks(png_decoder *self, px_error *err)
             PX_TRY(read_transparency(self, err));
         else if (memcmp(self->type, "eXIf", 4) == 0)
             PX_TRY(read_exif(self, err));
+        else if (memcmp(self->type, "tEXt", 4) == 0 || memcmp(self->type, "zTXt", 4) == 0 || memcmp(self->type, "iTXt", 4) == 0)
+            PX_TRY(read_text(self, err));
         else if (memcmp(self->type, "iCCP", 4) == 0)
             PX_TRY(read_profile(self, err));
         PX_TRY(chunk_end(self, err));
@@ -436,10 +468,37 @@ static int out_channels(const png_decoder *self)
     return px_channels(self->base.header.model, self->base.header.alpha);
 }
 
-/* 8.1: the seven passes of Adam7. */
+/* 8.1: the seven passes of Adam7, and what each pixel stands for as long as the next passes are missing. */
 static const struct {
-    int x, y, step_x, step_y;
-} passes[7] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 }, { 0, 2, 2, 4 }, { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
+    int x, y, step_x, step_y, width, height;
+} passes[7] = { { 0, 0, 8, 8, 8, 8 }, { 4, 0, 8, 8, 4, 8 }, { 0, 4, 4, 8, 4, 4 }, { 2, 0, 4, 4, 2, 4 }, { 0, 2, 2, 4, 2, 2 },
+                { 1, 0, 2, 2, 1, 2 }, { 0, 1, 1, 2, 1, 1 } };
+
+/* Is this the end of a source that is accepted as it is, with something to show for it? */
+static bool accepts_end(png_decoder *self, px_status status, bool anything)
+{
+    if (status != PX_TRUNCATED_IMAGE || !self->limits->truncated || !anything)
+        return false;
+    self->base.header.truncated = true;
+    return true;
+}
+
+/* What is missing: grey, or nothing where the picture has alpha. */
+static void fill_missing(const png_decoder *self, uint8_t *pixels, size_t count)
+{
+    memset(pixels, self->base.header.alpha == PX_OPAQUE ? 128 : 0, count * (size_t)out_channels(self));
+}
+
+/* Writes a pixel over all that it stands for: what later passes know better, they overwrite. */
+static void spread_pixel(png_decoder *self, int pass, int x, int y)
+{
+    size_t channels = (size_t)out_channels(self), width = (size_t)self->base.header.width;
+    const uint8_t *pixel = self->held + ((size_t)y * width + (size_t)x) * channels;
+    for (int j = y; j < y + passes[pass].height && j < self->base.header.height; j++)
+        for (int i = x; i < x + passes[pass].width && i < self->base.header.width; i++)
+            if (i != x || j != y)
+                memcpy(self->held + ((size_t)j * width + (size_t)i) * channels, pixel, channels);
+}
 
 static px_status read_interlaced(png_decoder *self, px_error *err)
 {
@@ -451,14 +510,21 @@ static px_status read_interlaced(png_decoder *self, px_error *err)
             continue;
         memset(self->previous, 0, row_bytes(self, (size_t)width) + 1);
         for (int64_t y = passes[p].y; y < height; y += passes[p].step_y) {
-            PX_TRY(next_raw(self, across, err));
+            px_status status = next_raw(self, across, err);
+            if (accepts_end(self, status, p > 0 || y > 0))
+                return PX_OK;
+            PX_TRY(status);
             uint8_t *row = self->held + (size_t)y * (size_t)width * channels;
-            for (int x = 0; x < across; x++)
+            for (int x = 0; x < across; x++) {
                 expand_pixel(self, self->previous + 1, (size_t)x,
                              row + (size_t)(passes[p].x + x * passes[p].step_x) * channels);
+                if (self->limits->truncated)
+                    spread_pixel(self, p, passes[p].x + x * passes[p].step_x, (int)y);
+            }
         }
     }
-    return read_end(self, err);
+    px_status status = read_end(self, err);
+    return accepts_end(self, status, true) ? PX_OK : status;
 }
 
 static uint64_t decoder_memory(const px_decoder *base, int eighths)
@@ -485,11 +551,34 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
     isal_inflate_init(&self->inflate);
     self->inflate.crc_flag = ISAL_ZLIB;
-    if (self->interlaced)
+    if (self->interlaced) {
+        fill_missing(self, self->held, width * (size_t)base->header.height);
         PX_TRY(read_interlaced(self, err));
+    }
     *ret_width = base->header.width;
     *ret_height = base->header.height;
     return PX_OK;
+}
+
+/* The next row of a picture that is not interlaced. */
+static px_status pull_streamed(png_decoder *self, uint8_t **row, px_error *err)
+{
+    size_t width = (size_t)self->base.header.width;
+    px_status status = self->base.header.truncated ? PX_TRUNCATED_IMAGE : next_raw(self, (int)width, err);
+    if (accepts_end(self, status, self->pulled > 0)) {
+        fill_missing(self, self->row, width);
+        return PX_OK;
+    }
+    PX_TRY(status);
+    if (self->depth == 8 && self->colour_type != PALETTE && !self->has_key)
+        *row = self->previous + 1;
+    else
+        for (size_t x = 0, step = (size_t)out_channels(self); x < width; x++)
+            expand_pixel(self, self->previous + 1, x, self->row + x * step);
+    if (self->pulled < self->base.header.height - 1)
+        return PX_OK;
+    status = read_end(self, err);
+    return accepts_end(self, status, true) ? PX_OK : status;
 }
 
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
@@ -501,14 +590,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     if (self->interlaced) {
         row = self->held + (size_t)self->pulled * (size_t)width * (size_t)out_channels(self);
     } else {
-        PX_TRY(next_raw(self, width, err));
-        if (self->depth == 8 && self->colour_type != PALETTE && !self->has_key)
-            row = self->previous + 1;
-        else
-            for (size_t x = 0, step = (size_t)out_channels(self); x < (size_t)width; x++)
-                expand_pixel(self, self->previous + 1, x, row + x * step);
-        if (self->pulled == base->header.height - 1)
-            PX_TRY(read_end(self, err));
+        PX_TRY(pull_streamed(self, &row, err));
     }
     self->pulled++;
     *ret = px_row_of(row, width, base->header.model, base->header.alpha);
@@ -523,6 +605,9 @@ static void decoder_close(px_decoder *base)
     free(self->row);
     free(self->held);
     free(self->profile);
+    px_buffer_done(&self->exif);
+    px_buffer_done(&self->xmp);
+    px_buffer_done(&self->text);
     free(self);
 }
 

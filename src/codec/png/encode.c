@@ -112,6 +112,25 @@ static px_status write_profile(png_encoder *self, px_error *err)
     return write_chunk(self, "iCCP", chunk, sizeof head + bytes, err);
 }
 
+static px_status write_metadata(png_encoder *self, px_error *err)
+{
+    const px_encoder_spec *spec = &self->spec;
+    uint8_t minimal[PX_EXIF_BYTES];
+    px_bytes exif = px_exif_of(spec, minimal);
+    if (exif.count)
+        PX_TRY(write_chunk(self, "eXIf", exif.data, exif.count, err));
+    if (spec->xmp.count) {
+        PX_AUTO(free_bytes) uint8_t *chunk = malloc(sizeof PX_PNG_XMP + spec->xmp.count);
+        if (!chunk)
+            return px_fail(err, PX_OUT_OF_MEMORY, "no room for %zu bytes of XMP", spec->xmp.count);
+        memcpy(chunk, PX_PNG_XMP, sizeof PX_PNG_XMP);
+        memcpy(chunk + sizeof PX_PNG_XMP, spec->xmp.data, spec->xmp.count);
+        PX_TRY(write_chunk(self, "iTXt", chunk, sizeof PX_PNG_XMP + spec->xmp.count, err));
+    }
+    self->written += spec->text.count;
+    return px_write_all(self->fd, spec->text.data, spec->text.count, "the output", err);
+}
+
 static px_status write_start(png_encoder *self, px_error *err)
 {
     const px_encoder_spec *spec = &self->spec;
@@ -122,11 +141,9 @@ static px_status write_start(png_encoder *self, px_error *err)
     PX_TRY(px_write_all(self->fd, "\x89PNG\r\n\x1a\n", 8, "the output", err));
     self->written = 8;
     PX_TRY(write_chunk(self, "IHDR", header, sizeof header, err));
-    if (spec->orientation > 1) {
-        uint8_t exif[PX_EXIF_BYTES];
-        PX_TRY(write_chunk(self, "eXIf", exif, px_exif_format(spec->orientation, exif), err));
-    }
-    return spec->profile.count ? write_profile(self, err) : PX_OK;
+    if (spec->profile.count)
+        PX_TRY(write_profile(self, err));
+    return write_metadata(self, err);
 }
 
 static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error *err)

@@ -1,4 +1,5 @@
-/* A WebP without what is not the picture: its own chunks, as they are, less EXIF, XMP and the unknown, also inside of frames.
+/* A WebP without what is not the picture: its own chunks, as they are, less EXIF, XMP and the unknown, also inside of frames, but with
+ * what is to stay of those.
  *
  * Walked twice: once to know the size, which stands in front, once to write. Behind the chunk that holds a still or a frame's picture
  * no reader looks for another, so none is kept: a second picture could be what its maker meant to be gone. */
@@ -10,7 +11,7 @@
 /* Where what is kept goes; without a file it is only counted. */
 typedef struct writer {
     int fd; /* -1: count */
-    int orientation;
+    px_bytes exif, xmp;
     uint64_t written;
     bool had_profile, had_picture;
 } writer;
@@ -74,7 +75,7 @@ static px_status put_extended(writer *self, px_bytes body, bool profile, px_erro
         return px_fail(err, PX_CORRUPT_IMAGE, "WebP: a VP8X of %zu bytes", body.count);
     memcpy(copy, body.data, sizeof copy);
     copy[0] = (uint8_t)((copy[0] & (PX_WEBP_ALPHA | PX_WEBP_ANIMATED)) | (profile ? PX_WEBP_PROFILE : 0) |
-                        (self->orientation > 1 ? PX_WEBP_EXIF : 0));
+                        (self->exif.count ? PX_WEBP_EXIF : 0) | (self->xmp.count ? PX_WEBP_XMP : 0));
     copy[1] = copy[2] = copy[3] = 0;
     return put_chunk(self, "VP8X", copy, sizeof copy, err);
 }
@@ -101,13 +102,12 @@ static px_status put_chunks(writer *self, px_riff riff, bool profile, px_error *
         if (any)
             PX_TRY(put_any(self, &chunk, profile, err));
     }
-    uint8_t exif[PX_EXIF_BYTES];
-    if (self->orientation <= 1)
-        return PX_OK;
-    return put_chunk(self, "EXIF", exif, px_exif_format(self->orientation, exif), err);
+    if (self->exif.count)
+        PX_TRY(put_chunk(self, "EXIF", self->exif.data, self->exif.count, err));
+    return self->xmp.count ? put_chunk(self, "XMP ", self->xmp.data, self->xmp.count, err) : PX_OK;
 }
 
-static px_status write_file(px_bytes file, int orientation, int fd, uint64_t *ret_bytes, px_error *err)
+static px_status write_file(px_bytes file, const px_encoder_spec *spec, int fd, uint64_t *ret_bytes, px_error *err)
 {
     px_riff riff;
     px_riff_chunk chunk;
@@ -120,9 +120,10 @@ static px_status write_file(px_bytes file, int orientation, int fd, uint64_t *re
         profile = profile || px_riff_is(&chunk, "ICCP");
         extended = extended || px_riff_is(&chunk, "VP8X");
     }
-    /* Only an extended file can have said an orientation, so only there can be one to keep. */
-    orientation = extended ? orientation : 1;
-    writer size = { .fd = -1, .orientation = orientation }, out = { .fd = fd, .orientation = orientation };
+    /* Only an extended file can have said anything of itself, so only there can be something to keep. */
+    uint8_t minimal[PX_EXIF_BYTES];
+    px_bytes none = { 0 }, exif = extended ? px_exif_of(spec, minimal) : none, xmp = extended ? spec->xmp : none;
+    writer size = { .fd = -1, .exif = exif, .xmp = xmp }, out = { .fd = fd, .exif = exif, .xmp = xmp };
     PX_TRY(put_chunks(&size, riff, profile, err));
     PX_TRY(put_head(&out, "RIFF", size.written + 4, err));
     PX_TRY(put(&out, "WEBP", 4, err));
@@ -133,9 +134,9 @@ static px_status write_file(px_bytes file, int orientation, int fd, uint64_t *re
 
 static void unmap(px_bytes *file) { px_source_unmap(*file); }
 
-px_status px_webp_clean(const px_source *source, int orientation, int fd, uint64_t *ret_bytes, px_error *err)
+px_status px_webp_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
     PX_AUTO(unmap) px_bytes file = { 0 };
     PX_TRY(px_source_map(source, UINT64_MAX, &file, err)); /* it was judged when it was decoded */
-    return write_file(file, orientation, fd, ret_bytes, err);
+    return write_file(file, spec, fd, ret_bytes, err);
 }

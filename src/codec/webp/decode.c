@@ -40,10 +40,10 @@ static px_status fail_as(VP8StatusCode code, px_error *err)
 }
 
 /* 2.7.1.5. Some writers put JPEG's prefix in front. */
-static int orientation_of(px_bytes exif)
+static px_bytes tiff_of(px_bytes exif)
 {
     size_t prefix = px_has_bytes(exif, 0, "Exif\0\0", 6) ? 6 : 0;
-    return px_exif_orientation((px_bytes){ exif.data + prefix, exif.count - prefix });
+    return (px_bytes){ exif.data + prefix, exif.count - prefix };
 }
 
 /* What a chunk of metadata says. The first of its kind counts. */
@@ -53,8 +53,12 @@ static void take_metadata(webp_decoder *self, const px_riff_chunk *chunk, bool *
     if (px_riff_is(chunk, "ICCP") && !header->profile.count && chunk->body.count <= PX_PROFILE_BYTES_MAX) {
         header->profile = chunk->body;
     } else if (px_riff_is(chunk, "EXIF") && !*had_exif) {
-        header->orientation = orientation_of(chunk->body);
+        px_bytes tiff = tiff_of(chunk->body);
+        header->orientation = px_exif_orientation(tiff);
+        header->exif = tiff.count <= PX_EXIF_BYTES_MAX ? tiff : header->exif;
         *had_exif = true;
+    } else if (px_riff_is(chunk, "XMP ") && !header->xmp.count) {
+        header->xmp = chunk->body;
     }
 }
 

@@ -104,17 +104,19 @@ static px_status encode_still(webp_encoder *self, WebPData *ret, px_error *err)
 
 static void delete_mux(WebPMux **mux) { WebPMuxDelete(*mux); }
 
-/* Puts profile and orientation into a file. */
+/* Puts profile and metadata into a file. */
 static px_status add_chunks(const px_encoder_spec *spec, WebPData *file, px_error *err)
 {
     uint8_t block[PX_EXIF_BYTES];
-    WebPData exif = { block, px_exif_format(spec->orientation, block) }, profile = { spec->profile.data, spec->profile.count }, made;
+    px_bytes tiff = px_exif_of(spec, block);
+    WebPData exif = { tiff.data, tiff.count }, xmp = { spec->xmp.data, spec->xmp.count }, profile = { spec->profile.data, spec->profile.count }, made;
     PX_AUTO(delete_mux) WebPMux *mux = WebPMuxCreate(file, 0);
     bool sound = mux && (!profile.size || WebPMuxSetChunk(mux, "ICCP", &profile, 0) == WEBP_MUX_OK) &&
-                 (spec->orientation <= 1 || WebPMuxSetChunk(mux, "EXIF", &exif, 0) == WEBP_MUX_OK) &&
+                 (!exif.size || WebPMuxSetChunk(mux, "EXIF", &exif, 0) == WEBP_MUX_OK) &&
+                 (!xmp.size || WebPMuxSetChunk(mux, "XMP ", &xmp, 0) == WEBP_MUX_OK) &&
                  WebPMuxAssemble(mux, &made) == WEBP_MUX_OK;
     if (!sound)
-        return px_fail(err, PX_OUT_OF_MEMORY, "WebP: no room for the profile and the orientation");
+        return px_fail(err, PX_OUT_OF_MEMORY, "WebP: no room for the profile and the metadata");
     WebPDataClear(file);
     *file = made;
     return PX_OK;
@@ -125,7 +127,7 @@ static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error 
     webp_encoder *self = (webp_encoder *)base;
     PX_AUTO(WebPDataClear) WebPData file = { 0 };
     PX_TRY(self->animation ? assemble_animation(self, &file, err) : encode_still(self, &file, err));
-    if (self->spec.profile.count || self->spec.orientation > 1)
+    if (self->spec.profile.count || self->spec.orientation > 1 || self->spec.exif.count || self->spec.xmp.count)
         PX_TRY(add_chunks(&self->spec, &file, err));
     PX_TRY(px_write_all(self->fd, file.bytes, file.size, "the output", err));
     *ret_bytes = file.size;

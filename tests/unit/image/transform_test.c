@@ -289,7 +289,7 @@ static void nothing_grows_for_nothing(void **state)
         int fd = empty_fd();
         uint64_t bytes = 0;
         px_source source = source_of(data, count);
-        assert_int_equal(px_format_clean(spec.format, &source, 3, fd, &bytes, NULL), PX_OK);
+        assert_int_equal(px_format_clean(&(px_encoder_spec){ .format = spec.format, .orientation = 3 }, &source, fd, &bytes, NULL), PX_OK);
         size_t clean_count;
         uint8_t *clean = bytes_of(fd, &clean_count);
         assert_int_equal(bytes, clean_count);
