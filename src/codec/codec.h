@@ -10,6 +10,7 @@
 #include "base/source.h"
 #include "base/status.h"
 #include "codec/row.h"
+#include "codec/space.h"
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. */
 typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_COUNT } px_format;
@@ -49,6 +50,8 @@ typedef struct px_header {
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
     px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
+    px_space space;    /* what a file without a profile says of its colours in numbers; with a profile it does not count */
+    bool deep;         /* 16 bits a sample are stored: the decoder rounds them, unless it is asked for them */
     int frames;        /* 1 for a still */
     int loops;         /* how often an animation plays; 0: for ever */
     px_bytes exif;     /* a TIFF block, as stored; empty without one or over PX_EXIF_BYTES_MAX. The decoder's, like the next two */
@@ -65,6 +68,7 @@ typedef struct px_decoder px_decoder;
 struct px_decoder {
     px_header header;
     bool wants_inks; /* set it before start, where header.inks: rows are PX_CMYK then, 255 for full ink */
+    bool wants_deep; /* likewise, where header.deep: rows have a depth of 16 then */
 
     /* Bytes of memory that decoding at `eighths`/8 takes. Pure. */
     uint64_t (*memory)(const px_decoder *self, int eighths);

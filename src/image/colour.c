@@ -28,10 +28,10 @@ static cmsHPROFILE open_grey(cmsContext context)
 /* What lcms calls the models; `row` with and without alpha. */
 static const struct {
     cmsColorSpaceSignature space;
-    cmsUInt32Number row[2];
-} models[] = { [PX_GREY] = { cmsSigGrayData, { TYPE_GRAY_8, TYPE_GRAYA_8 } },
-               [PX_RGB] = { cmsSigRgbData, { TYPE_RGB_8, TYPE_RGBA_8 } },
-               [PX_CMYK] = { cmsSigCmykData, { TYPE_CMYK_8, TYPE_CMYK_8 } } };
+    cmsUInt32Number row[2], deep[2];
+} models[] = { [PX_GREY] = { cmsSigGrayData, { TYPE_GRAY_8, TYPE_GRAYA_8 }, { TYPE_GRAY_16, TYPE_GRAYA_16 } },
+               [PX_RGB] = { cmsSigRgbData, { TYPE_RGB_8, TYPE_RGBA_8 }, { TYPE_RGB_16, TYPE_RGBA_16 } },
+               [PX_CMYK] = { cmsSigCmykData, { TYPE_CMYK_8, TYPE_CMYK_8 }, { 0, 0 } } };
 
 /* Is it about such rows, and about a device at all? (Links and named colours are profiles too.) */
 static bool fits(cmsHPROFILE profile, px_model model)
@@ -42,14 +42,14 @@ static bool fits(cmsHPROFILE profile, px_model model)
 }
 
 /* NULL if lcms cannot. */
-static cmsHTRANSFORM link_to_srgb(cmsContext context, px_bytes bytes, px_model model, bool alpha)
+static cmsHTRANSFORM link_to_srgb(cmsContext context, px_bytes bytes, px_model model, bool alpha, bool deep)
 {
     cmsHPROFILE from = cmsOpenProfileFromMemTHR(context, bytes.data, (cmsUInt32Number)bytes.count);
     cmsHPROFILE to = model == PX_GREY ? open_grey(context) : cmsCreate_sRGBProfileTHR(context);
     cmsHTRANSFORM transform = NULL;
     if (from && to && fits(from, model))
-        transform = cmsCreateTransformTHR(context, from, models[model].row[alpha], to, models[model == PX_CMYK ? PX_RGB : model].row[alpha], INTENT_RELATIVE_COLORIMETRIC,
-                                          cmsFLAGS_BLACKPOINTCOMPENSATION | (alpha ? cmsFLAGS_COPY_ALPHA : 0));
+        transform = cmsCreateTransformTHR(context, from, deep ? models[model].deep[alpha] : models[model].row[alpha], to, models[model == PX_CMYK ? PX_RGB : model].row[alpha], INTENT_RELATIVE_COLORIMETRIC,
+                                          cmsFLAGS_BLACKPOINTCOMPENSATION | (alpha ? cmsFLAGS_COPY_ALPHA : 0) | (deep ? cmsFLAGS_NOOPTIMIZE : 0));
     if (from)
         cmsCloseProfile(from);
     if (to)
@@ -74,7 +74,7 @@ static bool is_identity(const px_colour *colour, int colours, int channels)
     return true;
 }
 
-px_status px_colour_create(px_bytes profile, px_model model, bool alpha, px_colour **ret, px_error *err)
+static px_status create(px_bytes profile, px_model model, bool alpha, bool deep, px_colour **ret, px_error *err)
 {
     *ret = NULL;
     if (!profile.count)
@@ -85,13 +85,76 @@ px_status px_colour_create(px_bytes profile, px_model model, bool alpha, px_colo
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a colour transform");
     }
     int colours = model == PX_GREY ? 1 : 3;
-    colour->transform = link_to_srgb(colour->context, profile, model, alpha);
-    if (!colour->transform || (model != PX_CMYK && is_identity(colour, colours, colours + alpha))) {
+    colour->transform = link_to_srgb(colour->context, profile, model, alpha, deep);
+    if (!colour->transform || (model != PX_CMYK && !deep && is_identity(colour, colours, colours + alpha))) {
         px_colour_destroy(colour);
         return PX_OK;
     }
     *ret = colour;
     return PX_OK;
+}
+
+px_status px_colour_create(px_bytes profile, px_model model, bool alpha, px_colour **ret, px_error *err)
+{
+    return create(profile, model, alpha, false, ret, err);
+}
+
+px_status px_colour_create_deep(px_bytes profile, px_model model, bool alpha, px_colour **ret, px_error *err)
+{
+    return create(profile, model, alpha, true, ret, err);
+}
+
+/* NULL if lcms cannot. */
+static cmsToneCurve *curve_of(cmsContext context, const px_space *space)
+{
+    static const cmsFloat64Number srgb[] = { 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045 };       /* IEC 61966-2-1 */
+    static const cmsFloat64Number bt709[] = { 1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081 };     /* BT.709 1.2, turned round */
+    return space->curve == PX_CURVE_GAMMA ? cmsBuildGamma(context, space->gamma)
+                                          : cmsBuildParametricToneCurve(context, 4, space->curve == PX_CURVE_BT709 ? bt709 : srgb);
+}
+
+static cmsHPROFILE describe(cmsContext context, const px_space *s, px_model model)
+{
+    const cmsCIExyY white = { s->white.x, s->white.y, 1 };
+    const cmsCIExyYTRIPLE primaries = { { s->red.x, s->red.y, 1 }, { s->green.x, s->green.y, 1 }, { s->blue.x, s->blue.y, 1 } };
+    cmsToneCurve *curve = curve_of(context, s), *curves[] = { curve, curve, curve };
+    cmsHPROFILE profile = !curve ? NULL : model == PX_GREY ? cmsCreateGrayProfileTHR(context, cmsD50_xyY(), curve)
+                                                           : cmsCreateRGBProfileTHR(context, &white, &primaries, curves);
+    cmsFreeToneCurve(curve);
+    return profile;
+}
+
+/* Can they be told apart, and be inverted? lcms divides by them. */
+static bool is_sound(const px_space *s)
+{
+    double area = (s->green.x - s->red.x) * (s->blue.y - s->red.y) - (s->blue.x - s->red.x) * (s->green.y - s->red.y);
+    return (area > 1e-3 || area < -1e-3) && s->white.y > 1e-3 && s->red.y > 0 && s->green.y > 1e-3 && s->blue.y > 0 && s->white.x > 0;
+}
+
+px_status px_colour_describe(const px_space *space, px_model model, px_bytes *ret, px_error *err)
+{
+    *ret = (px_bytes){ 0 };
+    if (px_space_is_srgb(space) || !is_sound(space))
+        return PX_OK;
+    cmsContext context = cmsCreateContext(NULL, NULL);
+    cmsHPROFILE profile = context ? describe(context, space, model) : NULL;
+    cmsUInt32Number count = 0;
+    uint8_t *bytes = NULL;
+    px_status status = PX_OK;
+    if (profile && cmsSaveProfileToMem(profile, NULL, &count)) {
+        bytes = malloc(count);
+        if (bytes && cmsSaveProfileToMem(profile, bytes, &count))
+            *ret = (px_bytes){ bytes, count };
+        else
+            status = px_fail(err, PX_OUT_OF_MEMORY, "no memory for a colour profile");
+    }
+    if (status != PX_OK)
+        free(bytes);
+    if (profile)
+        cmsCloseProfile(profile);
+    if (context)
+        cmsDeleteContext(context);
+    return status;
 }
 
 void px_colour_destroy(px_colour *colour)

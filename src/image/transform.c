@@ -22,8 +22,9 @@ typedef struct transform {
     int width, height;   /* of decoded rows */
     uint8_t *premultiplied; /* owned; one decoded row, if a lane with alpha scales */
     px_colour *colour;      /* owned; NULL if the source is in sRGB, or no lane wants to be */
-    px_colour *inks;        /* owned; from the source's CMYK to sRGB, by its profile; or NULL */
+    px_colour *inks;        /* owned; from the source's CMYK or 16 bits to sRGB, by its profile; or NULL */
     uint8_t *light;         /* owned; one decoded row of that */
+    uint8_t *described;     /* owned; the profile that says what the header's space does; or NULL */
     px_lane lanes[PX_LIMIT_OUTPUTS];
     int count;
 } transform;
@@ -36,6 +37,7 @@ static void transform_done(transform *self)
     px_colour_destroy(self->colour);
     px_colour_destroy(self->inks);
     free(self->light);
+    free(self->described);
     px_decoder_close(&self->decoder);
 }
 
@@ -97,7 +99,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     }
     PX_TRY(judge_frames(self, limits, err));
     self->eighths = choose_eighths(self);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : 4) + header->profile.count * 2;
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2;
     for (int i = 0; i < count; i++) {
         px_lane_plan_scaling(&self->lanes[i], header, self->eighths);
         memory += px_lane_memory(&self->lanes[i]);
@@ -167,6 +169,38 @@ static px_status run(transform *self, px_error *err)
     return PX_OK;
 }
 
+/* Numbers become a profile, so that nobody else has to know of them. */
+static px_status describe_colours(transform *self, px_error *err)
+{
+    px_header *header = &self->decoder->header;
+    px_bytes profile;
+    if (header->profile.count || header->space.curve == PX_CURVE_NONE)
+        return PX_OK;
+    PX_TRY(px_colour_describe(&header->space, header->model, &profile, err));
+    self->described = (uint8_t *)(uintptr_t)profile.data;
+    header->profile = profile;
+    return PX_OK;
+}
+
+/* 16 bits become sRGB's 8 in front of all lanes, if none of them wants other colours: rounded first, and converted then, what is
+ * smooth would show bands. At full size that takes longer, but such pictures are few. */
+static px_status choose_deep(transform *self, px_error *err)
+{
+    px_header *header = &self->decoder->header;
+    bool all = self->colour != NULL && header->deep;
+    for (int i = 0; i < self->count; i++)
+        all = all && self->lanes[i].spec->colour == PX_COLOUR_SRGB;
+    if (!all)
+        return PX_OK;
+    PX_TRY(px_colour_create_deep(header->profile, header->model, header->alpha != PX_OPAQUE, &self->inks, err));
+    self->decoder->wants_deep = self->inks != NULL;
+    if (self->inks) {
+        px_colour_destroy(self->colour);
+        self->colour = NULL;
+    }
+    return PX_OK;
+}
+
 /* Inks become sRGB in front of all lanes, since no output holds them. Else one conversion behind the lanes that want it. */
 static px_status choose_colours(transform *self, px_error *err)
 {
@@ -179,6 +213,7 @@ static px_status choose_colours(transform *self, px_error *err)
         self->decoder->wants_inks = self->inks != NULL;
     } else if (wanted)
         PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
+    PX_TRY(choose_deep(self, err));
     for (int i = 0; i < self->count; i++)
         self->lanes[i].colour = self->lanes[i].spec->colour == PX_COLOUR_SRGB ? self->colour : NULL;
     return PX_OK;
@@ -192,7 +227,7 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
         PX_TRY(px_lane_open(&self->lanes[i], output_fds[i], err));
     PX_TRY(self->decoder->start(self->decoder, self->eighths, &self->width, &self->height, err));
     assert(self->width == (header->width * self->eighths + 7) / 8);
-    if (self->inks && !(self->light = malloc((size_t)self->width * 3)))
+    if (self->inks && !(self->light = malloc((size_t)self->width * 4)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
     if (header->alpha != PX_OPAQUE) {
         self->premultiplied = malloc((size_t)self->width * 4);
@@ -228,6 +263,7 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
 
     PX_TRY(judge_bytes(source, limits, err));
     PX_TRY(px_decoder_open(source, limits, &self.decoder, err));
+    PX_TRY(describe_colours(&self, err));
     PX_TRY(plan(&self, limits, specs, count, &report.memory_bytes, err));
     PX_TRY(start(&self, output_fds, err));
     PX_TRY(run(&self, err));

@@ -33,6 +33,7 @@ typedef struct png_decoder {
     uint64_t metadata_bytes;
 
     int depth, colour_type, file_channels;
+    bool has_srgb, has_cicp, has_gamma; /* chunks, by which the one that counts is told (11.3.2) */
     bool interlaced, has_palette, has_key;
     uint8_t palette[256][4];    /* RGBA; entries that are not in the file are opaque black */
     uint16_t key[3];            /* the colour that is transparent, as stored */
@@ -267,6 +268,62 @@ static px_status read_profile(png_decoder *self, px_error *err)
     return status;
 }
 
+/* gAMA and cHRM, in hundred thousandths (11.3.2.1, 11.3.2.2); what cannot be meant is passed over. */
+static px_status read_gamma(png_decoder *self, px_error *err)
+{
+    uint8_t value[4];
+    if (self->chunk_left != sizeof value)
+        return PX_OK;
+    PX_TRY(chunk_take(self, value, sizeof value, err));
+    double gamma = 100000.0 / (big_endian(value) + 1e-9);
+    if (gamma < 0.1 || gamma > 10 || self->has_cicp)
+        return PX_OK;
+    self->has_gamma = true;
+    self->base.header.space.curve = PX_CURVE_GAMMA;
+    self->base.header.space.gamma = gamma;
+    return PX_OK;
+}
+
+static px_status read_chromaticities(png_decoder *self, px_error *err)
+{
+    px_space *space = &self->base.header.space;
+    px_point *const points[] = { &space->white, &space->red, &space->green, &space->blue };
+    uint8_t values[32];
+    if (self->chunk_left != sizeof values)
+        return PX_OK;
+    PX_TRY(chunk_take(self, values, sizeof values, err));
+    for (int i = 0; i < 4 && !self->has_cicp; i++)
+        *points[i] = (px_point){ big_endian(values + 8 * i) / 100000.0, big_endian(values + 8 * i + 4) / 100000.0 };
+    return PX_OK;
+}
+
+/* 11.3.2.6: code points. What is HDR, or in no colours that we know, is as if nothing was said. */
+static px_status read_cicp(png_decoder *self, px_error *err)
+{
+    uint8_t codes[4];
+    if (self->chunk_left != sizeof codes)
+        return PX_OK;
+    PX_TRY(chunk_take(self, codes, sizeof codes, err));
+    self->has_cicp = codes[2] == 0 && codes[3] == 1 && px_space_of_cicp(codes[0], codes[1], &self->base.header.space);
+    return PX_OK;
+}
+
+/* cICP, iCCP, sRGB, gAMA with cHRM: the first that is there counts (12.3, table 9). A gamma alone is that of sRGB's primaries. */
+static void judge_colours(png_decoder *self)
+{
+    px_header *header = &self->base.header;
+    if (self->has_cicp) {
+        header->profile = (px_bytes){ 0 };
+    } else if (header->profile.count || self->has_srgb || !self->has_gamma) {
+        header->space = (px_space){ 0 };
+    } else if (header->space.white.y <= 0) {
+        px_space rest = px_space_srgb;
+        rest.curve = header->space.curve;
+        rest.gamma = header->space.gamma;
+        header->space = rest;
+    }
+}
+
 /* All chunks in front of the first IDAT, whose data comes next. */
 static px_status read_chunks(png_decoder *self, px_error *err)
 {
@@ -290,6 +347,14 @@ static px_status read_chunks(png_decoder *self, px_error *err)
             PX_TRY(read_exif(self, err));
         else if (memcmp(self->type, "tEXt", 4) == 0 || memcmp(self->type, "zTXt", 4) == 0 || memcmp(self->type, "iTXt", 4) == 0)
             PX_TRY(read_text(self, err));
+        else if (memcmp(self->type, "sRGB", 4) == 0)
+            self->has_srgb = true;
+        else if (memcmp(self->type, "gAMA", 4) == 0)
+            PX_TRY(read_gamma(self, err));
+        else if (memcmp(self->type, "cHRM", 4) == 0)
+            PX_TRY(read_chromaticities(self, err));
+        else if (memcmp(self->type, "cICP", 4) == 0)
+            PX_TRY(read_cicp(self, err));
         else if (memcmp(self->type, "iCCP", 4) == 0)
             PX_TRY(read_profile(self, err));
         PX_TRY(chunk_end(self, err));
@@ -439,6 +504,28 @@ static unsigned sample_of(const png_decoder *self, const uint8_t *raw, size_t in
            ((1u << self->depth) - 1);
 }
 
+static int out_channels(const png_decoder *self)
+{
+    return px_channels(self->base.header.model, self->base.header.alpha);
+}
+
+static size_t pixel_bytes(const png_decoder *self) { return (size_t)out_channels(self) * (self->base.wants_deep ? 2 : 1); }
+
+/* As expand_pixel, with 16 bits in the machine's order. Such a file has no palette. */
+static void expand_deep(const png_decoder *self, const uint8_t *raw, size_t x, uint8_t *pixel)
+{
+    uint16_t samples[4];
+    int channels = self->file_channels;
+    bool is_key = self->has_key;
+    for (int c = 0; c < channels; c++) {
+        samples[c] = (uint16_t)sample_of(self, raw, x * (size_t)channels + (size_t)c);
+        is_key = is_key && samples[c] == self->key[c];
+    }
+    if (self->has_key)
+        samples[channels] = is_key ? 0 : 0xffff;
+    memcpy(pixel, samples, pixel_bytes(self));
+}
+
 static uint8_t to_8_bits(unsigned value, int depth)
 {
     unsigned most = (1u << depth) - 1;
@@ -448,6 +535,10 @@ static uint8_t to_8_bits(unsigned value, int depth)
 /* One raw pixel to one of the header's model and alpha. */
 static void expand_pixel(const png_decoder *self, const uint8_t *raw, size_t x, uint8_t *pixel)
 {
+    if (self->base.wants_deep) {
+        expand_deep(self, raw, x, pixel);
+        return;
+    }
     if (self->colour_type == PALETTE) {
         memcpy(pixel, self->palette[sample_of(self, raw, x)], self->has_key ? 4 : 3);
         return;
@@ -461,11 +552,6 @@ static void expand_pixel(const png_decoder *self, const uint8_t *raw, size_t x, 
     }
     if (self->has_key)
         pixel[channels] = is_key ? 0 : 255;
-}
-
-static int out_channels(const png_decoder *self)
-{
-    return px_channels(self->base.header.model, self->base.header.alpha);
 }
 
 /* 8.1: the seven passes of Adam7, and what each pixel stands for as long as the next passes are missing. */
@@ -486,13 +572,13 @@ static bool accepts_end(png_decoder *self, px_status status, bool anything)
 /* What is missing: grey, or nothing where the picture has alpha. */
 static void fill_missing(const png_decoder *self, uint8_t *pixels, size_t count)
 {
-    memset(pixels, self->base.header.alpha == PX_OPAQUE ? 128 : 0, count * (size_t)out_channels(self));
+    memset(pixels, self->base.header.alpha == PX_OPAQUE ? 128 : 0, count * pixel_bytes(self));
 }
 
 /* Writes a pixel over all that it stands for: what later passes know better, they overwrite. */
 static void spread_pixel(png_decoder *self, int pass, int x, int y)
 {
-    size_t channels = (size_t)out_channels(self), width = (size_t)self->base.header.width;
+    size_t channels = pixel_bytes(self), width = (size_t)self->base.header.width;
     const uint8_t *pixel = self->held + ((size_t)y * width + (size_t)x) * channels;
     for (int j = y; j < y + passes[pass].height && j < self->base.header.height; j++)
         for (int i = x; i < x + passes[pass].width && i < self->base.header.width; i++)
@@ -503,7 +589,7 @@ static void spread_pixel(png_decoder *self, int pass, int x, int y)
 static px_status read_interlaced(png_decoder *self, px_error *err)
 {
     int width = self->base.header.width, height = self->base.header.height;
-    size_t channels = (size_t)out_channels(self);
+    size_t channels = pixel_bytes(self);
     for (int p = 0; p < 7; p++) {
         int across = (width - passes[p].x + passes[p].step_x - 1) / passes[p].step_x;
         if (width <= passes[p].x)
@@ -531,7 +617,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
 {
     (void)eighths;
     const png_decoder *self = (const png_decoder *)base;
-    uint64_t width = (uint64_t)base->header.width, channels = (uint64_t)out_channels(self);
+    uint64_t width = (uint64_t)base->header.width, channels = (uint64_t)out_channels(self) * (base->header.deep ? 2 : 1);
     uint64_t held = self->interlaced ? width * (uint64_t)base->header.height * channels : 0;
     return sizeof *self + 2 * (row_bytes(self, (size_t)width) + 1) + width * channels + held;
 }
@@ -541,7 +627,7 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     assert(eighths == 8);
     (void)eighths;
     png_decoder *self = (png_decoder *)base;
-    size_t width = (size_t)base->header.width, channels = (size_t)out_channels(self);
+    size_t width = (size_t)base->header.width, channels = pixel_bytes(self);
     self->current = calloc(row_bytes(self, width) + 1, 1);
     self->previous = calloc(row_bytes(self, width) + 1, 1);
     self->row = malloc(width * channels);
@@ -573,7 +659,7 @@ static px_status pull_streamed(png_decoder *self, uint8_t **row, px_error *err)
     if (self->depth == 8 && self->colour_type != PALETTE && !self->has_key)
         *row = self->previous + 1;
     else
-        for (size_t x = 0, step = (size_t)out_channels(self); x < width; x++)
+        for (size_t x = 0, step = pixel_bytes(self); x < width; x++)
             expand_pixel(self, self->previous + 1, x, self->row + x * step);
     if (self->pulled < self->base.header.height - 1)
         return PX_OK;
@@ -588,12 +674,16 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     int width = base->header.width;
     uint8_t *row = self->row;
     if (self->interlaced) {
-        row = self->held + (size_t)self->pulled * (size_t)width * (size_t)out_channels(self);
+        row = self->held + (size_t)self->pulled * (size_t)width * pixel_bytes(self);
     } else {
         PX_TRY(pull_streamed(self, &row, err));
     }
     self->pulled++;
     *ret = px_row_of(row, width, base->header.model, base->header.alpha);
+    if (base->wants_deep) {
+        ret->depth = 16;
+        ret->planes[0].stride *= 2;
+    }
     return PX_OK;
 }
 
@@ -627,6 +717,8 @@ px_status px_png_decoder_open(const px_source *source, const px_limits *limits, 
         self->palette[i][3] = 255;
     PX_TRY(read_header(self, err));
     PX_TRY(read_chunks(self, err));
+    judge_colours(self);
+    self->base.header.deep = self->depth == 16;
 
     bool grey = self->colour_type == GREY || self->colour_type == GREY_ALPHA;
     bool alpha = self->colour_type == GREY_ALPHA || self->colour_type == COLOUR_ALPHA || self->has_key;

@@ -1,0 +1,28 @@
+/* space.h - colours said in numbers: where red, green, blue and white lie (CIE x, y), and how samples rise to light. */
+#ifndef PX_CODEC_SPACE_H
+#define PX_CODEC_SPACE_H
+
+#include <stdbool.h>
+
+typedef enum px_curve { PX_CURVE_NONE, PX_CURVE_SRGB, PX_CURVE_BT709, PX_CURVE_GAMMA } px_curve;
+
+typedef struct px_point {
+    double x, y;
+} px_point;
+
+typedef struct px_space {
+    px_curve curve; /* PX_CURVE_NONE: nothing is said, which means sRGB */
+    double gamma;   /* of PX_CURVE_GAMMA: light is sample^gamma */
+    px_point white, red, green, blue;
+} px_space;
+
+extern const px_space px_space_srgb;
+
+/* The space of code points for primaries and transfer (ITU-T H.273, 8.1 and 8.2), for what is made for screens: sRGB, Display P3,
+ * BT.601, BT.709, BT.2020 and film. False: unknown, or HDR (PQ, HLG), and *ret is untouched. */
+bool px_space_of_cicp(int primaries, int transfer, px_space *ret);
+
+/* Would converting from it to sRGB be for nothing? So it is with sRGB's primaries and its curve, or the gamma that stands for it. */
+bool px_space_is_srgb(const px_space *space);
+
+#endif
