@@ -12,6 +12,8 @@
 struct px_colour {
     cmsContext context; /* its own: nothing is shared, and nothing printed */
     cmsHTRANSFORM transform;
+    bool is_table, alpha;  /* of grey with 8 bits, which is looked up */
+    uint8_t table[256];
 };
 
 enum { STEPS = 9, SLACK = 1 };
@@ -44,12 +46,15 @@ static bool fits(cmsHPROFILE profile, px_model model)
 /* NULL if lcms cannot. */
 static cmsHTRANSFORM link_to_srgb(cmsContext context, px_bytes bytes, px_model model, bool alpha, bool deep)
 {
+    /* lcms may make a grid of what it is to do, and take straight lines between its points: 33 of grey are too few, and 33 each of RGB are for
+     * 16 bits, where the finer grid has no visible error (tests/e2e/test_colour_chunks.py) and takes a sixth of the time of none. */
+    cmsUInt32Number care = model == PX_GREY ? cmsFLAGS_NOOPTIMIZE : deep ? cmsFLAGS_HIGHRESPRECALC : 0;
     cmsHPROFILE from = cmsOpenProfileFromMemTHR(context, bytes.data, (cmsUInt32Number)bytes.count);
     cmsHPROFILE to = model == PX_GREY ? open_grey(context) : cmsCreate_sRGBProfileTHR(context);
     cmsHTRANSFORM transform = NULL;
     if (from && to && fits(from, model))
         transform = cmsCreateTransformTHR(context, from, deep ? models[model].deep[alpha] : models[model].row[alpha], to, models[model == PX_CMYK ? PX_RGB : model].row[alpha], INTENT_RELATIVE_COLORIMETRIC,
-                                          cmsFLAGS_BLACKPOINTCOMPENSATION | (alpha ? cmsFLAGS_COPY_ALPHA : 0) | (deep ? cmsFLAGS_NOOPTIMIZE : 0));
+                                          cmsFLAGS_BLACKPOINTCOMPENSATION | (alpha ? cmsFLAGS_COPY_ALPHA : 0) | care);
     if (from)
         cmsCloseProfile(from);
     if (to)
@@ -74,6 +79,21 @@ static bool is_identity(const px_colour *colour, int colours, int channels)
     return true;
 }
 
+static void fill_table(px_colour *colour, bool alpha)
+{
+    uint8_t before[256][2], after[256][2];
+    for (int i = 0; i < 256; i++) {
+        before[i][alpha] = 255;
+        before[i][0] = (uint8_t)i;
+    }
+    for (int i = 0; i < 256; i++) {
+        cmsDoTransform(colour->transform, before[i], after[i], 1);
+        colour->table[i] = after[i][0];
+    }
+    colour->alpha = alpha;
+    colour->is_table = true;
+}
+
 static px_status create(px_bytes profile, px_model model, bool alpha, bool deep, px_colour **ret, px_error *err)
 {
     *ret = NULL;
@@ -86,6 +106,8 @@ static px_status create(px_bytes profile, px_model model, bool alpha, bool deep,
     }
     int colours = model == PX_GREY ? 1 : 3;
     colour->transform = link_to_srgb(colour->context, profile, model, alpha, deep);
+    if (colour->transform && model == PX_GREY && !deep)
+        fill_table(colour, alpha);
     if (!colour->transform || (model != PX_CMYK && !deep && is_identity(colour, colours, colours + alpha))) {
         px_colour_destroy(colour);
         return PX_OK;
@@ -169,5 +191,13 @@ void px_colour_destroy(px_colour *colour)
 
 void px_colour_convert(const px_colour *colour, const uint8_t *row, int width, uint8_t *target)
 {
-    cmsDoTransform(colour->transform, row, target, (cmsUInt32Number)width);
+    if (!colour->is_table) {
+        cmsDoTransform(colour->transform, row, target, (cmsUInt32Number)width);
+        return;
+    }
+    for (int i = 0, step = 1 + colour->alpha; i < width * step; i += step) {
+        target[i] = colour->table[row[i]];
+        if (colour->alpha)
+            target[i + 1] = row[i + 1];
+    }
 }
