@@ -24,7 +24,8 @@ typedef struct box {
 typedef struct walk {
     px_bytes file;
     const px_limits *limits;
-    uint64_t repeat_ticks, track_ticks; /* of the track we are in */
+    uint64_t track_ticks; /* of the track we are in */
+    bool described, filled; /* there is a box of items or of tracks; one of data */
     px_boxes found;
 } walk;
 
@@ -100,6 +101,8 @@ static px_status see(walk *self, const box *b, px_error *err)
         return see_track_header(self, data, count, err);
     if (is_type(b, "elst"))
         see_edit_list(self, data, count);
+    self->described |= is_type(b, "meta") || is_type(b, "moov");
+    self->filled |= is_type(b, "mdat") || is_type(b, "idat");
     return PX_OK;
 }
 
@@ -134,6 +137,7 @@ px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, 
             at = b.from + (uint64_t)skip;
         }
     }
+    self.found.cut |= !self.described || !self.filled;
     *ret = self.found;
     return PX_OK;
 }

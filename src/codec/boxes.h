@@ -14,7 +14,7 @@
 bool px_boxes_have_brand(px_bytes first, const char *brands, bool major_only);
 
 typedef struct px_boxes {
-    bool cut;  /* a box ends behind the end of the file */
+    bool cut;  /* a box ends behind the end of the file, or one that a picture needs is not there */
     int plays; /* how often an image sequence is played, by its edit list; 0: for ever, or not said */
 } px_boxes;
 

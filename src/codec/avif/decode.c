@@ -225,6 +225,7 @@ px_status px_avif_decoder_open(const px_source *source, const px_limits *limits,
     self->library->strictFlags = AVIF_STRICT_DISABLED;
     self->library->ignoreExif = self->library->ignoreXMP = AVIF_TRUE;
     self->library->imageCountLimit = limits->frames > FRAMES_PARSED ? limits->frames : FRAMES_PARSED;
+    self->library->imageSizeLimit = (uint32_t)(limits->pixels < AVIF_DEFAULT_IMAGE_SIZE_LIMIT ? limits->pixels : AVIF_DEFAULT_IMAGE_SIZE_LIMIT);
     PX_TRY(judge(self, px_avif.DecoderSetIOMemory(self->library, self->file.data, self->file.count), err));
     PX_TRY(read_header(self, limits, err));
     *ret = held;

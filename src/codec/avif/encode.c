@@ -11,12 +11,18 @@
 
 enum { TICKS_PER_SECOND = 1000, QUANTIZER_MAX = 63 };
 
-static const int speeds[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = 9, [PX_EFFORT_NORMAL] = 7, [PX_EFFORT_HIGH] = 4 };
+/* libaom's speed, and how much coarser its quantizer may be than the table says, so that effort saves bytes instead of adding quality.
+ * Last, the bytes of memory that a pixel was seen to take. */
+static const struct {
+    int speed, coarser, bytes;
+} efforts[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = { 9, -2, 24 }, [PX_EFFORT_NORMAL] = { 7, 0, 24 }, [PX_EFFORT_HIGH] = { 4, 3, 40 } };
 
-/* libaom's quantizer at which a picture has the SSIM of a JPEG of that quality (docs/formats.md); straight in between. */
+enum { LOSSLESS_BYTES = 40 };
+
+/* libaom's quantizer at which a picture has the SSIM of our JPEG of that quality (docs/formats.md); straight in between. */
 static const struct {
     int quality, quantizer;
-} scale[] = { { 1, 63 }, { 10, 60 }, { 30, 48 }, { 50, 40 }, { 70, 32 }, { 80, 26 }, { 90, 17 }, { 95, 10 }, { 100, 2 } };
+} scale[] = { { 1, 63 }, { 20, 46 }, { 40, 40 }, { 60, 35 }, { 70, 32 }, { 80, 28 }, { 90, 18 }, { 95, 9 }, { 100, 1 } };
 
 typedef struct avif_encoder {
     px_encoder base;
@@ -28,13 +34,15 @@ typedef struct avif_encoder {
     int milliseconds;        /* of the frame that is being collected */
 } avif_encoder;
 
-static int quantizer_of(int quality)
+static int quantizer_of(const px_encoder_spec *spec)
 {
     size_t i = 1;
-    while (scale[i].quality < quality)
+    while (scale[i].quality < spec->quality)
         i++;
     int from = scale[i - 1].quality, span = scale[i].quality - from;
-    return scale[i - 1].quantizer + ((quality - from) * (scale[i].quantizer - scale[i - 1].quantizer) - span / 2) / span;
+    int quantizer = scale[i - 1].quantizer + ((spec->quality - from) * (scale[i].quantizer - scale[i - 1].quantizer) - span / 2) / span;
+    quantizer += efforts[spec->effort].coarser;
+    return spec->lossless ? 0 : quantizer < 1 ? 1 : quantizer > QUANTIZER_MAX ? QUANTIZER_MAX : quantizer;
 }
 
 static px_status judge(const avif_encoder *self, avifResult result, px_error *err)
@@ -174,12 +182,12 @@ static void encoder_close(px_encoder *base)
 static void configure(avif_encoder *self)
 {
     avifEncoder *library = self->library;
-    int quantizer = self->spec.lossless ? 0 : quantizer_of(self->spec.quality);
+    int quantizer = quantizer_of(&self->spec);
     library->maxThreads = 1;
     library->timescale = TICKS_PER_SECOND;
-    library->speed = speeds[self->spec.effort];
+    library->speed = efforts[self->spec.effort].speed;
     library->minQuantizer = library->maxQuantizer = quantizer;
-    library->minQuantizerAlpha = library->maxQuantizerAlpha = self->spec.lossless ? 0 : quantizer / 2; /* edges show more than shades */
+    library->minQuantizerAlpha = library->maxQuantizerAlpha = quantizer / 2; /* edges show more than shades */
 #if AVIF_VERSION_MAJOR >= 1
     library->repetitionCount = self->spec.loops ? self->spec.loops - 1 : AVIF_REPETITION_COUNT_INFINITE;
 #endif
@@ -206,9 +214,9 @@ px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     return PX_OK;
 }
 
-/* Our picture and its planes, and what libaom was seen to take at each effort. */
+/* Our picture and its planes, and what libaom was seen to take. */
 uint64_t px_avif_encoder_memory(const px_encoder_spec *spec)
 {
     uint64_t pixels = (uint64_t)spec->width * (uint64_t)spec->height;
-    return pixels * 40 + (UINT64_C(32) << 20);
+    return pixels * (unsigned)(spec->lossless ? LOSSLESS_BYTES : efforts[spec->effort].bytes) + (UINT64_C(32) << 20);
 }

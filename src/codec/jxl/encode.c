@@ -176,5 +176,5 @@ px_status px_jxl_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **
 uint64_t px_jxl_encoder_memory(const px_encoder_spec *spec)
 {
     uint64_t pixels = (uint64_t)spec->width * (uint64_t)spec->height;
-    return sizeof(jxl_encoder) + pixels * 80 + (UINT64_C(32) << 20);
+    return sizeof(jxl_encoder) + pixels * (spec->lossless || spec->effort == PX_EFFORT_HIGH ? 100 : 50) + (UINT64_C(32) << 20);
 }

@@ -10,7 +10,7 @@
 
 #define PX_JXL_LIST(X)                                                                                                      \
     X(DecoderCreate) X(DecoderDestroy) X(DecoderSubscribeEvents) X(DecoderSetKeepOrientation) X(DecoderSetUnpremultiplyAlpha) \
-    X(DecoderSetInput) X(DecoderCloseInput) X(DecoderProcessInput) X(DecoderGetBasicInfo) X(DecoderGetExtraChannelInfo)      \
+    X(DecoderSetInput) X(DecoderProcessInput) X(DecoderGetBasicInfo) X(DecoderGetExtraChannelInfo)      \
     X(DecoderGetColorAsEncodedProfile) X(DecoderGetICCProfileSize) X(DecoderGetColorAsICCProfile)                            \
     X(DecoderSetPreferredColorProfile) X(DecoderGetFrameHeader) X(DecoderImageOutBufferSize) X(DecoderSetImageOutBuffer)     \
     X(EncoderCreate) X(EncoderDestroy) X(EncoderInitBasicInfo) X(EncoderSetBasicInfo) X(EncoderSetICCProfile)                \
