@@ -1,0 +1,10 @@
+/* Any bytes as a WebP. */
+#include "decoder.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
+{
+    decode_any(data, count, PX_FORMAT_WEBP);
+    return 0;
+}
