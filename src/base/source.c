@@ -156,7 +156,7 @@ px_status px_source_map(const px_source *source, uint64_t most, px_bytes *ret, p
         *ret = (px_bytes){ 0 };
         return PX_OK;
     }
-    void *data = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, source->fd, 0);
+    void *data = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, source->fd, 0); /* shared: not of sealed memory */
     if (data == MAP_FAILED)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a source of %llu bytes", (unsigned long long)bytes);
     *ret = (px_bytes){ data, (size_t)bytes };

@@ -13,6 +13,7 @@
 #include "base/source.h"
 #include "base/status.h"
 #include "codec/codec.h"
+#include "image/mark.h"
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
 typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
@@ -31,11 +32,12 @@ typedef struct px_output_spec {
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
     bool animated;         /* keep every frame where the format can; otherwise the first */
     px_strip strip;        /* what metadata the output has */
+    px_mark_spec mark;     /* laid over the finished picture */
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
     .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80, .effort = PX_EFFORT_NORMAL, \
-    .background = { 255, 255, 255 }, .rotate = true, .animated = true })
+    .background = { 255, 255, 255 }, .rotate = true, .animated = true, .mark = PX_MARK_SPEC_DEFAULT })
 
 typedef struct px_output_report {
     px_format format;

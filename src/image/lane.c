@@ -70,6 +70,19 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
     return PX_OK;
 }
 
+/* A mark with colours makes a grey output RGB. */
+px_status px_lane_plan_mark(px_lane *l, const px_limits *limits, px_error *err)
+{
+    if (!px_mark_is(&l->spec->mark))
+        return PX_OK;
+    PX_TRY(px_watermark_open(&l->spec->mark, limits, l->layout.width, l->layout.height, &l->mark, err));
+    if (l->encoding.model == PX_GREY && px_watermark_is_coloured(l->mark)) {
+        l->encoding.model = PX_RGB;
+        l->encoding.profile = (px_bytes){ 0 }; /* of grey */
+    }
+    return PX_OK;
+}
+
 /* Maps the part of the source that a lane shows (centred) to decoded pixels. */
 void px_lane_plan_scaling(px_lane *l, const px_header *header, int eighths)
 {
@@ -97,6 +110,8 @@ uint64_t px_lane_memory(const px_lane *l)
         bytes += picture_bytes(l);
     if (l->spec->strip != PX_STRIP_ALL)
         bytes += 3 * PX_EXIF_BYTES_MAX;
+    if (l->mark)
+        bytes += px_watermark_memory(l->mark);
     return bytes + 4u * (2u * (uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
 }
 
@@ -115,6 +130,8 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
     if (l->scaled)
         PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
     PX_TRY(px_metadata_choose(l->header, l->spec->strip, &l->encoding, &l->metadata, err));
+    if (l->mark)
+        PX_TRY(px_watermark_draw(l->mark, err));
     return px_encoder_open(&l->encoding, fd, &l->encoder, err);
 }
 
@@ -178,8 +195,11 @@ static void fill_background(const px_lane *l)
             l->canvas[x * channels + c] = l->spec->background[c];
 }
 
+/* The row may be everybody's, or be pushed again: the mark leaves it as it is. */
 static px_status push_canvas(px_lane *l, uint8_t *samples, px_error *err)
 {
+    if (l->mark)
+        samples = px_watermark_blend(l->mark, samples, l->finished++, l->encoding.model, l->encoding.alpha);
     px_row row = px_row_of(samples, l->layout.width, l->encoding.model, l->encoding.alpha);
     return l->encoder->push(l->encoder, &row, err);
 }
@@ -243,7 +263,7 @@ static px_status turn_row(px_lane *l, uint8_t *row, px_error *err)
 
 px_status px_lane_next(px_lane *l, int milliseconds, px_error *err)
 {
-    l->rows = 0;
+    l->rows = l->finished = 0;
     if (l->resample)
         px_resample_restart(l->resample);
     return l->encoder->next(l->encoder, milliseconds, err);
@@ -262,8 +282,8 @@ px_status px_lane_push(px_lane *l, uint8_t *straight, const uint8_t *premultipli
 /* May the source's own bytes stand for this output, if they are fewer? Not if its pixels had to change. */
 static bool may_pass(const px_lane *l, const px_header *header)
 {
-    return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks &&
-           l->animated == (header->frames > 1) && !header->truncated &&
+    return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks && !l->mark && !header->truncated &&
+           l->animated == (header->frames > 1) &&
            l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
 }
 
@@ -291,4 +311,5 @@ void px_lane_done(px_lane *l)
     free(l->held);
     free(l->canvas);
     free(l->converted);
+    px_watermark_close(l->mark);
 }

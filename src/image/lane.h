@@ -10,6 +10,7 @@
 #include "image/image.h"
 #include "image/resample.h"
 #include "image/size.h"
+#include "image/watermark.h"
 
 typedef struct px_lane {
     const px_output_spec *spec;
@@ -35,11 +36,16 @@ typedef struct px_lane {
     uint8_t *canvas;           /* owned; one row of the output */
     const px_colour *colour;   /* borrowed; NULL if the colours stay */
     uint8_t *converted;        /* owned; one row in sRGB, alpha straight */
+    px_watermark *mark;        /* owned; NULL without one */
+    int finished;              /* rows of this frame that the encoder has */
 } px_lane;
 
 
 /* What one output will be; nothing is allocated yet. `spec` is borrowed until done. */
 PX_CHECKED px_status px_lane_plan(px_lane *lane, const px_output_spec *spec, const px_header *header, px_error *err);
+
+/* Opens the watermark, if the output has one. */
+PX_CHECKED px_status px_lane_plan_mark(px_lane *lane, const px_limits *limits, px_error *err);
 
 /* The second half of the plan, when the decoder's scale is known. */
 void px_lane_plan_scaling(px_lane *lane, const px_header *header, int eighths);

@@ -96,6 +96,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     for (int i = 0; i < count; i++) {
         PX_TRY(px_lane_plan(&self->lanes[i], &specs[i], header, err));
         self->count = i + 1;
+        PX_TRY(px_lane_plan_mark(&self->lanes[i], limits, err));
     }
     PX_TRY(judge_frames(self, limits, err));
     self->eighths = choose_eighths(self);
@@ -292,6 +293,8 @@ void px_transform_prepare(const px_source *source, const px_output_spec *specs, 
     px_format format = PX_FORMAT_COUNT;
     if (source && px_source_read_at(source, 0, first, sizeof first, &bytes, NULL) == PX_OK)
         format = px_format_detect((px_bytes){ first, bytes });
+    for (int i = 0; i < count; i++)
+        px_watermark_prepare(&specs[i].mark);
     for (int i = -1; i < count; i++) {
         px_format next = i >= 0 && specs[i].format != PX_FORMAT_KEEP ? specs[i].format : format;
         if (i >= 0 && next == format && format < PX_FORMAT_COUNT)
