@@ -1,7 +1,7 @@
 /* protocol.h - what service, zygote and child say to each other. Private to src/sandbox (and its tests).
  *
  * One program on both sides, so the messages are plain structs.
- *   service → zygote  on the one socket: a request, with descriptors: job, result, source, [state], outputs
+ *   service → zygote  on the one socket: a request, with descriptors: job, result, source, [state], outputs, attachments
  *   zygote → service  on the job's socket: `started` with a pidfd, then `ended`
  *   child → service   on the job's pipe: one result. The child is a stranger: all of it is checked. */
 #ifndef PX_SANDBOX_PROTOCOL_H
@@ -15,13 +15,15 @@
 
 enum {
     PX_ZYGOTE_SOCKET = 3,                          /* its descriptor in the zygote */
-    PX_REQUEST_FDS_MAX = 4 + PX_LIMIT_OUTPUTS,
+    PX_ATTACHMENTS_MAX = 2 * PX_LIMIT_OUTPUTS,     /* a watermark's picture and font */
+    PX_REQUEST_FDS_MAX = 4 + PX_LIMIT_OUTPUTS + PX_ATTACHMENTS_MAX,
     PX_CHILD_SETUP_FAILED = 77,                    /* exit code of a child that could not begin */
 };
 
 typedef struct px_sandbox_request {
     int32_t count;     /* of specs and outputs */
     int32_t has_state; /* the source is growing */
+    int32_t attached;  /* how many attachments; specs name them by their place, from 1 */
     uint32_t formats;  /* of sources seen so far, a bit each: worth loading before the fork */
     px_limits limits;  /* memory_bytes is resolved: never 0 */
     px_output_spec specs[PX_LIMIT_OUTPUTS];

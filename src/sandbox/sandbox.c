@@ -166,6 +166,27 @@ static bool send_request(int socket, const px_sandbox_request *body, const int *
     return sent == (ssize_t)sizeof *body;
 }
 
+/* The place, from 1, of a descriptor among the attachments; 0 for none. Outputs share theirs. */
+static int attach(int fd, int *attachments, int32_t *count)
+{
+    if (!fd)
+        return 0;
+    for (int i = 0; i < *count; i++)
+        if (attachments[i] == fd)
+            return i + 1;
+    attachments[(*count)++] = fd;
+    return *count;
+}
+
+static void attach_marks(px_sandbox_request *body, int *attachments)
+{
+    for (int i = 0; i < body->count; i++) {
+        px_mark_spec *mark = &body->specs[i].mark;
+        mark->image = attach(mark->image, attachments, &body->attached);
+        mark->font = attach(mark->font, attachments, &body->attached);
+    }
+}
+
 /* Hands the job to the zygote, starting one if there is none; *ret_sent is false if it turned out to be dead. */
 static px_status submit(px_sandbox *self, const px_sandbox_task *task, job *ret, unsigned *ret_generation,
                         bool *ret_sent, px_error *err)
@@ -199,6 +220,8 @@ static px_status submit(px_sandbox *self, const px_sandbox_task *task, job *ret,
         fds[count++] = task->source->state_fd;
     for (int i = 0; i < task->count; i++)
         fds[count++] = task->output_fds[i];
+    attach_marks(&body, fds + count);
+    count += body.attached;
 
     pthread_mutex_lock(&self->lock);
     px_status status = self->socket >= 0 ? PX_OK : start_zygote(self, err);

@@ -35,7 +35,7 @@ typedef struct zygote {
 
 typedef struct request {
     px_sandbox_request body;
-    int fds[PX_REQUEST_FDS_MAX]; /* job, result, source, [state], outputs */
+    int fds[PX_REQUEST_FDS_MAX]; /* job, result, source, [state], outputs, attachments */
     int fd_count;
 } request;
 
@@ -104,6 +104,17 @@ static int keep_only(const int *from, int count)
     return first;
 }
 
+/* The specs, with the child's own descriptors for what is attached, the first of which is `first`. */
+static void take_attachments(const px_sandbox_request *body, int first, px_output_spec *specs)
+{
+    memcpy(specs, body->specs, sizeof body->specs);
+    for (int i = 0; i < body->count; i++) {
+        px_mark_spec *mark = &specs[i].mark;
+        mark->image = mark->image ? first + mark->image - 1 : 0;
+        mark->font = mark->font ? first + mark->font - 1 : 0;
+    }
+}
+
 _Noreturn static void run_child(const zygote *self, const request *asked)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -121,16 +132,17 @@ _Noreturn static void run_child(const zygote *self, const request *asked)
     int outputs[PX_LIMIT_OUTPUTS];
     for (int i = 0; i < body->count; i++)
         outputs[i] = next++;
+    px_output_spec specs[PX_LIMIT_OUTPUTS];
+    take_attachments(body, next, specs);
 
     px_sandbox_result result;
     memset(&result, 0, sizeof result);
     px_source source = PX_SOURCE_NONE;
     px_status status = px_source_join(source_fd, state_fd, &source, &result.error);
     if (status == PX_OK) {
-        px_transform_prepare(&source, body->specs, body->count);
+        px_transform_prepare(&source, specs, body->count);
         confine(&body->limits);
-        status = self->transform(&source, &body->limits, body->specs, outputs, body->count, &result.report,
-                                 &result.error);
+        status = self->transform(&source, &body->limits, specs, outputs, body->count, &result.report, &result.error);
     }
     result.status = (uint32_t)status;
     ssize_t written = write(result_fd, &result, sizeof result);
@@ -186,7 +198,8 @@ static bool take_request(int socket, request *ret, bool *ret_over)
         }
     bool whole = got == (ssize_t)sizeof ret->body && !(message.msg_flags & (MSG_CTRUNC | MSG_TRUNC));
     if (whole && ret->body.count >= 0 && ret->body.count <= PX_LIMIT_OUTPUTS &&
-        ret->fd_count == 3 + (ret->body.has_state ? 1 : 0) + ret->body.count)
+        ret->body.attached >= 0 && ret->body.attached <= PX_ATTACHMENTS_MAX &&
+        ret->fd_count == 3 + (ret->body.has_state ? 1 : 0) + ret->body.count + ret->body.attached)
         return true;
     for (int i = 0; i < ret->fd_count; i++)
         close(ret->fds[i]);
