@@ -31,6 +31,7 @@ enum {
     PX_LIMIT_META_BYTES = 2048,     /* S3: user metadata, names and values */
     PX_LIMIT_EVENT_BYTES = 6 << 20, /* Lambda: a synchronous payload */
     PX_LIMIT_CONFIG_BYTES = 1 << 20,
+    PX_LIMIT_MARK_BYTES = 32 << 20, /* a watermark's picture, or font */
     PX_LIMIT_OUTPUT_SIDE = 16384,   /* pixels; what a recipe may ask for */
 };
 

@@ -26,6 +26,7 @@ struct function {
     px_log *log;
     px_aws *aws;
     px_sandbox *sandbox;
+    px_marks *marks;
     const char *api, *name;
     int64_t memory_bytes; /* of the function; 0 if unknown */
     sem_t slots;
@@ -188,7 +189,7 @@ static px_status run_event(struct work *work, const px_lambda_invocation *invoca
     if (!table)
         PX_TRY(px_bare_table_create(work->config, store, NULL, &bare, err));
     px_pipeline pipeline = {
-        .config = work->config, .store = store, .table = table ? table : bare, .sandbox = function->sandbox, .log = function->log,
+        .config = work->config, .store = store, .table = table ? table : bare, .sandbox = function->sandbox, .marks = function->marks, .log = function->log,
         .hosted = true, .metrics = true, .service = function->name, .slots = &function->slots, .context = work,
         .hand_over = hand_over, .notify = *work->config->notify ? notify : NULL,
     };
@@ -248,12 +249,14 @@ static px_status start(struct function *function, px_error *err)
 {
     PX_TRY(load_settings(function, NULL, px_now_ms() + START_PATIENCE_MS, &function->settings, err));
     function->checked_ms = px_now_ms();
+    PX_TRY(px_marks_open(&function->marks, err));
     return px_sandbox_open(&function->sandbox, err);
 }
 
 static void function_done(struct function *function)
 {
     px_sandbox_close(function->sandbox);
+    px_marks_close(function->marks);
     settings_release(function->settings);
     px_aws_close(function->aws);
     px_log_destroy(function->log);

@@ -47,6 +47,7 @@ typedef struct work {
     px_arena arena;
     px_output output;    /* its name and id are not used: `name` is */
     px_output_spec spec;
+    px_marks *marks;     /* the watermark's bytes */
     target_kind kind;
     const char *target, *name;
     bool json;
@@ -68,6 +69,8 @@ static px_status parse_recipe(work *self, px_error *err)
     if (px_option_is_on(self->options, "height"))
         settings[--first] = (px_setting){ "width", "0" }; /* in front, so that what was said of it counts */
     PX_TRY(px_output_parse(settings + first, count + 1 - first, &self->arena, &self->output, err));
+    PX_TRY(px_marks_open(&self->marks, err));
+    PX_TRY(px_marks_take(self->marks, NULL, &self->output, 1, err));
     self->spec = self->output.spec;
     return PX_OK;
 }
@@ -464,6 +467,8 @@ static void run_workers(work *self, int64_t jobs)
 static void work_done(work *self)
 {
     px_sandbox_close(self->sandbox);
+    px_marks_give_back(&self->output, 1);
+    px_marks_close(self->marks);
     for (int i = 0; i < self->count; i++) {
         free(self->items[i].path);
         free(self->items[i].folder);
@@ -542,6 +547,15 @@ static const px_flag flags[] = {
     { "strip", 0, "WHAT", "metadata that goes: all (default), gps (place, owner, serials) or none (the thumbnail alone)", "strip" },
     { "animated", 0, "true|false", "keep every frame where the format can (true)", "animated" },
     { "background", 0, "#RRGGBB", "where transparency is lost (#ffffff)", "background" },
+    { "watermark-image", 0, "FILE", "a picture to lay over the output, with alpha", "watermark.image" },
+    { "watermark-text", 0, "TEXT", "a line of text to lay over it", "watermark.text" },
+    { "watermark-font", 0, "FILE", "the text's font (DejaVu Sans)", "watermark.font" },
+    { "watermark-colour", 0, "#RRGGBB", "of the text (#ffffff)", "watermark.colour" },
+    { "watermark-position", 0, "WHERE", "top-left, top, top-right, left, centre, right, bottom-left, bottom or bottom-right (which it is)", "watermark.position" },
+    { "watermark-margin", 0, "PERCENT", "from the edges, of the shorter side (3)", "watermark.margin" },
+    { "watermark-opacity", 0, "1-100", "percent (100)", "watermark.opacity" },
+    { "watermark-scale", 0, "1-100", "its width, in percent of the output's (25)", "watermark.scale" },
+    { "watermark-tiled", 0, NULL, "all over the picture", "watermark.tiled" },
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },
     { "jobs", 'j', "COUNT", "pictures at once (as many as cores)", NULL },
     { "truncated", 0, "refuse|accept", "a picture that ends early: an error (default), or what is there", NULL },

@@ -37,6 +37,7 @@ struct choices {
 struct service {
     px_config config;
     px_sandbox *sandbox;
+    px_marks *marks;
     px_log *log;
     px_local *local;
     px_server *server;
@@ -203,6 +204,7 @@ static px_status start(struct service *service, const struct choices *choices, p
     PX_TRY(ensure_bucket(service->local, config->source, err));
     PX_TRY(ensure_bucket(service->local, config->destination, err));
     PX_TRY(ensure_key(service, err));
+    PX_TRY(px_marks_open(&service->marks, err));
 
     px_server_options server = { .listen = config->listen, .region = config->region };
     PX_TRY(px_server_open(&server, service->local, service->log, &service->server, err));
@@ -212,6 +214,7 @@ static px_status start(struct service *service, const struct choices *choices, p
         .table = px_local_table(service->local),
         .queue = px_local_queue(service->local),
         .sandbox = service->sandbox,
+        .marks = service->marks,
         .log = service->log,
     };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -269,6 +272,7 @@ static void service_done(struct service *service)
     px_workers_stop(service->workers);
     px_local_close(service->local);
     px_sandbox_close(service->sandbox);
+    px_marks_close(service->marks);
     px_log_destroy(service->log);
     if (service->folder[0])
         nftw(service->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);

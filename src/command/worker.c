@@ -19,6 +19,7 @@ struct worker {
     px_config config;
     px_log *log;
     px_sandbox *sandbox;
+    px_marks *marks;
     px_aws *aws;
     px_aws_ports *ports;
     px_table *bare;
@@ -33,6 +34,7 @@ static void worker_done(struct worker *worker)
     px_aws_ports_destroy(worker->ports);
     px_aws_close(worker->aws);
     px_sandbox_close(worker->sandbox);
+    px_marks_close(worker->marks);
     px_log_destroy(worker->log);
 }
 
@@ -50,6 +52,7 @@ static px_status start(struct worker *worker, px_error *err)
         options.queue = config->heavy.queue;
     if (!*options.queue)
         return px_fail(err, PX_BAD_CONFIG, "no queue to take from: set queue (PIXMILL_QUEUE, --queue) or heavy.queue to an SQS queue's URL");
+    PX_TRY(px_marks_open(&worker->marks, err));
     PX_TRY(px_aws_open(worker->log, &worker->aws, err));
     PX_TRY(px_aws_ports_create(worker->aws, &options, &worker->ports, err));
     px_store *store = px_aws_store(worker->ports);
@@ -58,7 +61,7 @@ static px_status start(struct worker *worker, px_error *err)
     if (!table)
         PX_TRY(px_bare_table_create(config, store, queue, &worker->bare, err));
     worker->pipeline = (px_pipeline){ .config = config, .store = store, .table = table ? table : worker->bare, .queue = queue,
-                                      .sandbox = worker->sandbox, .log = worker->log, .metrics = true, .service = "worker", .context = worker,
+                                      .sandbox = worker->sandbox, .marks = worker->marks, .log = worker->log, .metrics = true, .service = "worker", .context = worker,
                                       .notify = *config->notify ? notify : NULL };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int count = config->workers > 0 ? config->workers : cores > 0 ? (int)cores : 1;

@@ -18,8 +18,7 @@
 #include "pipeline/option.h"
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
-static const char *const later[] = { "watermark", "position", "max_bytes", "sharpen",
-                                     "crop" };
+static const char *const later[] = { "position", "max_bytes", "sharpen", "crop" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {
@@ -238,6 +237,8 @@ static px_status read_entries(struct loader *loader, const px_tree *map, const c
             continue;
         }
         int index = find_option(path);
+        if (index < 0 && is_section(path))
+            return px_fail(loader->err, PX_BAD_RECIPE, "%s: %s has entries of its own, such as '%s: { text: \"© us\" }'", origin, path, path);
         if (index < 0 || !(px_config_options[index].flags & PX_OPTION_OUTPUT))
             return unknown(loader, origin, path, true);
         if (each->kind != PX_TREE_SCALAR)
@@ -245,6 +246,31 @@ static px_status read_entries(struct loader *loader, const px_tree *map, const c
         own[index] = (value){ each->text, origin };
     }
     return PX_OK;
+}
+
+/* Where something that is not the default is said of a watermark by the output itself; NULL: nowhere. */
+static const char *find_mark_word(const struct loader *loader, const value *own, bool is_inherited)
+{
+    for (int i = 0; i < px_config_option_count; i++)
+        if (strncmp(px_config_options[i].path, "watermark.", 10) == 0 && strcmp(own[i].text, px_config_options[i].fallback) != 0 &&
+            (is_inherited || own[i].origin != loader->values[i].origin))
+            return own[i].origin;
+    return NULL;
+}
+
+/* The watermark's texts, and files that are named: what can be known of them now. */
+static px_status check_mark(const struct loader *loader, const value *own, bool is_inherited, px_output *output)
+{
+    const value *text = &own[find_option("watermark.text")], *image = &own[find_option("watermark.image")], *font = &own[find_option("watermark.font")];
+    if (strlen(output->mark_text) > PX_MARK_TEXT_MAX)
+        return px_fail(loader->err, PX_BAD_RECIPE, "%s: watermark.text has %zu bytes; at most %d", text->origin, strlen(output->mark_text), PX_MARK_TEXT_MAX);
+    strcpy(output->spec.mark.text, output->mark_text);
+    if (!*output->mark_image && !*output->mark_text) {
+        const char *origin = find_mark_word(loader, own, is_inherited);
+        return origin ? px_fail(loader->err, PX_BAD_RECIPE, "%s: a watermark needs an image or a text", origin) : PX_OK;
+    }
+    PX_TRY(px_mark_check(output->mark_image, false, image->origin, loader->err));
+    return *output->mark_text ? px_mark_check(output->mark_font, true, font->origin, loader->err) : PX_OK;
 }
 
 static px_status read_output(struct loader *loader, const px_tree *node, const char *source_name, px_output *output)
@@ -262,6 +288,7 @@ static px_status read_output(struct loader *loader, const px_tree *node, const c
     if (!*output->id || strlen(output->id) > 64 || strspn(output->id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(output->id))
         return px_fail(loader->err, PX_BAD_RECIPE, "%s: an id is 1 to 64 letters, digits, '-' and '_', not '%.60s'", id->origin, output->id);
     PX_TRY(px_template_check(output->name, name->origin, loader->err));
+    PX_TRY(check_mark(loader, own, node == NULL, output));
     px_output_fingerprint(output);
     return PX_OK;
 }
@@ -387,6 +414,19 @@ static void show_line(px_buffer *text, const char *indent, const char *name, con
     px_buffer_format(text, "  # %s\n", from->origin);
 }
 
+/* An output's own entry: "watermark.text" may stand as that, or below "watermark". */
+static const px_tree *find_own(const px_tree *node, const char *path)
+{
+    const px_tree *found = px_tree_find(node, path), *section;
+    const char *dot = strchr(path, '.');
+    char name[32];
+    if (found || !dot || (size_t)(dot - path) >= sizeof name)
+        return found;
+    snprintf(name, sizeof name, "%.*s", (int)(dot - path), path);
+    section = px_tree_find(node, name);
+    return section && section->kind == PX_TREE_MAP ? px_tree_find(section, dot + 1) : NULL;
+}
+
 static void show_outputs(struct loader *loader, px_buffer *text)
 {
     px_buffer_text(text, "recipe:\n  outputs:\n");
@@ -396,7 +436,7 @@ static void show_outputs(struct loader *loader, px_buffer *text)
         for (int i = 0; i < px_config_option_count; i++) {
             if (!(px_config_options[i].flags & PX_OPTION_OUTPUT))
                 continue;
-            const px_tree *own = node ? px_tree_find(node, px_config_options[i].path) : NULL;
+            const px_tree *own = node ? find_own(node, px_config_options[i].path) : NULL;
             value from = own ? (value){ own->text, origin_of(loader, loader->outputs_name, own->line) } : loader->values[i];
             show_line(text, indent, px_config_options[i].path, &from);
             indent = "      ";

@@ -23,6 +23,14 @@ PX_CHECKED px_status px_run_job(px_pipeline *pipeline, const px_delivery *delive
 /* Would the outputs of this source bucket come back as its events? */
 bool px_is_loop(const px_config *config, const char *bucket);
 
+/* ---- marks.c ---- */
+
+/* Refuses, before any picture comes, what can be known by then: a file that is not there or cannot be one, an address that is none.
+ * `where` is for the message ("pixmill.yaml:7"). Texts "" are fine. */
+PX_CHECKED px_status px_mark_check(const char *name, bool is_font, const char *where, px_error *err);
+
+bool px_output_needs_marks(const px_output *output);
+
 /* ---- heavy.c ---- */
 
 bool px_is_handed_over(const px_pipeline *pipeline); /* is there somebody to hand heavy pictures to? */

@@ -27,6 +27,10 @@ struct run {
     px_record record;            /* claimed; becomes what is stored */
     px_object object;            /* the source */
     px_source source;
+    const px_recipe *recipe;     /* the configuration's, or `own` */
+    px_recipe *own;              /* a copy with its watermarks filled in, if it has any */
+    px_status marked;            /* how that went, */
+    px_error mark_error;         /* and why not */
     int fds[PX_LIMIT_OUTPUTS];   /* the outputs' bytes */
     px_put puts[PX_LIMIT_OUTPUTS];
     px_record_output made[PX_LIMIT_OUTPUTS]; /* what `puts` stores */
@@ -51,6 +55,8 @@ static void free_fds(struct run *run)
     for (int i = 0; i < PX_LIMIT_OUTPUTS; i++)
         px_fd_close(&run->fds[i]);
     px_source_close(&run->source);
+    if (run->own)
+        px_marks_give_back(run->own->outputs, run->own->output_count);
 }
 
 static double since_ms(int64_t start_us) { return (double)(px_monotonic_us() - start_us) / 1000.0; }
@@ -328,10 +334,29 @@ static bool is_output_current(const struct run *run, const px_record_output *mad
            strcmp(made->key, key) == 0;
 }
 
+/* The watermarks as they are now: they count among what an output is made from. */
+static void take_marks(struct run *run)
+{
+    const px_recipe *recipe = run->recipe;
+    bool needed = false;
+    for (int i = 0; i < recipe->output_count; i++)
+        needed |= px_output_needs_marks(&recipe->outputs[i]);
+    if (!needed)
+        return;
+    run->own = run->pipeline->marks ? px_new(run->arena, px_recipe, 1) : NULL;
+    if (!run->own) {
+        run->marked = px_fail(&run->mark_error, PX_OUT_OF_MEMORY, "no memory for watermarks");
+        return;
+    }
+    *run->own = *recipe;
+    run->recipe = run->own;
+    run->marked = px_marks_take(run->pipeline->marks, run->pipeline->store, run->own->outputs, run->own->output_count, &run->mark_error);
+}
+
 static bool is_up_to_date(const struct run *run, const px_record *record, const px_object *object)
 {
-    const px_recipe *recipe = &run->pipeline->config->recipe;
-    if (record->status != PX_RECORD_DONE || strcmp(record->etag, object->etag) != 0 ||
+    const px_recipe *recipe = run->recipe;
+    if (run->marked != PX_OK || record->status != PX_RECORD_DONE || strcmp(record->etag, object->etag) != 0 ||
         record->output_count != (size_t)recipe->output_count)
         return false;
     if (run->job->sequencer && strcmp(record->sequencer, run->job->sequencer) < 0)
@@ -422,11 +447,12 @@ static px_status compute(struct run *run, const px_output_spec *specs, int count
 
 static px_status transform(struct run *run, px_error *err)
 {
-    const px_config *config = run->pipeline->config;
     px_output_spec specs[PX_LIMIT_OUTPUTS];
-    int count = config->recipe.output_count;
+    int count = run->recipe->output_count;
+    if (run->marked != PX_OK)
+        return px_fail(err, run->marked, "%s", run->mark_error.message);
     for (int i = 0; i < count; i++) {
-        specs[i] = config->recipe.outputs[i].spec;
+        specs[i] = run->recipe->outputs[i].spec;
         run->fds[i] = memfd_create("pixmill-output", MFD_CLOEXEC);
         if (run->fds[i] < 0)
             return px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
@@ -448,14 +474,14 @@ static px_status transform(struct run *run, px_error *err)
 static px_status plan_puts(struct run *run, px_error *err)
 {
     const px_config *config = run->pipeline->config;
-    for (int i = 0; i < config->recipe.output_count; i++) {
-        const px_output *output = &config->recipe.outputs[i];
+    for (int i = 0; i < run->recipe->output_count; i++) {
+        const px_output *output = &run->recipe->outputs[i];
         const px_output_report *made = &run->report.outputs[i];
         const char *name;
         PX_TRY(output_key(run, output, run->object.etag, made->format, made->width, made->height, &name, err));
         for (int k = 0; k < i; k++)
             if (strcmp(run->puts[k].key, name) == 0)
-                return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", config->recipe.outputs[k].id, output->id, name);
+                return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", run->recipe->outputs[k].id, output->id, name);
         run->puts[i] = (px_put){
             .bucket = config->destination, .key = name, .fd = run->fds[i], .bytes = made->bytes,
             .content_type = px_format_media_type(made->format), .cache_control = config->cache_control,
@@ -474,12 +500,11 @@ static px_status plan_puts(struct run *run, px_error *err)
 /* The outputs as the record will name them; their ETags come with put_set. */
 static void describe(struct run *run)
 {
-    const px_config *config = run->pipeline->config;
-    run->made_count = config->recipe.output_count;
+    run->made_count = run->recipe->output_count;
     for (int i = 0; i < run->made_count; i++) {
         const px_output_report *made = &run->report.outputs[i];
-        run->made[i] = (px_record_output){ config->recipe.outputs[i].id, run->puts[i].bucket, run->puts[i].key,
-                                           px_format_name(made->format), run->puts[i].etag, config->recipe.outputs[i].fingerprint,
+        run->made[i] = (px_record_output){ run->recipe->outputs[i].id, run->puts[i].bucket, run->puts[i].key,
+                                           px_format_name(made->format), run->puts[i].etag, run->recipe->outputs[i].fingerprint,
                                            made->width, made->height, made->quality, made->bytes };
     }
 }
@@ -499,7 +524,7 @@ static px_status judge_source(const struct run *run, px_error *err)
 
 static px_status make_outputs(struct run *run, px_error *err)
 {
-    px_set set = { .puts = run->puts, .put_count = (size_t)run->pipeline->config->recipe.output_count };
+    px_set set = { .puts = run->puts, .put_count = (size_t)run->recipe->output_count };
     PX_TRY(judge_source(run, err));
     PX_TRY(transform(run, err));
     run->record.format = px_format_name(run->report.format);
@@ -598,6 +623,8 @@ static px_status run_job(struct run *run, px_error *err)
     px_status found = pipeline->store->open(pipeline->store, run->job->bucket, run->job->key, NULL, run->arena, &run->source,
                                             &run->object, &why);
     log_action(run, PX_STAGE_FETCH, "store.open", run->image_id, start_us, found, &why);
+    if (found == PX_OK)
+        take_marks(run);
     if (found == PX_OK && is_done(run)) {
         say(run, PX_INFO, "already done", json_pack("{s:s}", "key", run->image_id));
         return settle(run, PX_ACKNOWLEDGE, 0, PX_OK, "", err);
@@ -701,7 +728,8 @@ px_status px_run_job(px_pipeline *pipeline, const px_delivery *delivery, const p
                      px_arena *arena, px_settlement *ret_settlement, px_error *err)
 {
     struct run run = { .pipeline = pipeline, .delivery = delivery, .job = job, .arena = arena, .request_id = request_id,
-                       .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us(), .deadline_ms = deadline_ms };
+                       .record = px_record_empty(), .source = PX_SOURCE_NONE, .start_us = px_monotonic_us(), .deadline_ms = deadline_ms,
+                       .recipe = &pipeline->config->recipe };
     memset(run.fds, -1, sizeof run.fds);
     run.image_id = px_arena_format(arena, "%s/%s", job->bucket, job->key);
     if (!run.image_id)

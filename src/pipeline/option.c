@@ -67,6 +67,16 @@ const px_config_option px_config_options[] = {
     { "strip", PX_TYPE_CHOICE, "all", .choices = "all|gps|none", OUT(spec.strip), .meaning = "metadata that goes: all; what tells of place, owner and serial numbers (`gps`); or none but the thumbnail" },
     { "animated", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.animated), .meaning = "keep every frame where the format can; otherwise the first alone" },
     { "rotate", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
+    { "watermark.image", PX_TYPE_TEXT, "", OUT(mark_image), .meaning = "a picture laid over the output, best PNG or WebP with alpha: a file, or s3://BUCKET/KEY (docs/watermark.md)" },
+    { "watermark.text", PX_TYPE_TEXT, "", OUT(mark_text), .meaning = "a line of text, at most 512 bytes; below the picture if there are both" },
+    { "watermark.font", PX_TYPE_TEXT, "", OUT(mark_font), .meaning = "the text's font (TrueType, OpenType): a file, or s3://BUCKET/KEY; empty: DejaVu Sans, which is built in" },
+    { "watermark.colour", PX_TYPE_COLOUR, "#ffffff", OUT(spec.mark.colour), .meaning = "of the text" },
+    { "watermark.position", PX_TYPE_CHOICE, "bottom-right", .choices = "top-left|top|top-right|left|centre|right|bottom-left|bottom|bottom-right",
+      OUT(spec.mark.position), .meaning = "where the watermark lies" },
+    { "watermark.margin", PX_TYPE_COUNT, "3", 0, 50, OUT(spec.mark.margin), .meaning = "from the output's edges, and between tiles: percent of its shorter side" },
+    { "watermark.opacity", PX_TYPE_COUNT, "100", 1, 100, OUT(spec.mark.opacity), .meaning = "percent" },
+    { "watermark.scale", PX_TYPE_COUNT, "25", 1, 100, OUT(spec.mark.scale), .meaning = "how wide the watermark is: percent of the output's width" },
+    { "watermark.tiled", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.mark.tiled), .meaning = "repeat the watermark in all directions" },
 };
 const int px_config_option_count = sizeof px_config_options / sizeof *px_config_options;
 _Static_assert(sizeof px_config_options / sizeof *px_config_options <= PX_OPTION_COUNT_MAX, "PX_OPTION_COUNT_MAX is too small");

@@ -25,6 +25,8 @@ typedef struct px_output {
     const char *id;      /* "web" */
     const char *name;    /* template: "{dir}processed-{stem}.jpg" */
     px_output_spec spec;
+    const char *mark_image, *mark_text, *mark_font; /* the watermark's; "" for none. Text is in the spec too */
+    char mark_digest[17]; /* 16 hex over the bytes of its picture and font, once px_marks_take has them; "" before */
     char fingerprint[17]; /* 16 hex over the effective options without name, and the engine number */
 } px_output;
 
@@ -99,6 +101,18 @@ PX_CHECKED px_status px_output_name(const px_output *output, const char *source_
                                     px_format format, int width, int height, px_arena *arena, const char **ret,
                                     px_error *err);
 
+/* ---- watermarks: the bytes that recipes name ---- */
+
+/* Pictures and fonts, kept between jobs: read once, and again when they have changed. Any thread may take. */
+typedef struct px_marks px_marks;
+PX_CHECKED px_status px_marks_open(px_marks **ret, px_error *err);
+void px_marks_close(px_marks *marks); /* NULL is accepted */
+
+/* Fills the outputs' spec.mark with descriptors of what they name, and their fingerprints with its content. `store` answers for s3://
+ * addresses (NULL: nobody does). PX_BAD_RECIPE: it is not there, or cannot be one. To be given back, also on failure. */
+PX_CHECKED px_status px_marks_take(px_marks *marks, px_store *store, px_output *outputs, int count, px_error *err);
+void px_marks_give_back(px_output *outputs, int count);
+
 /* ---- running ---- */
 
 typedef struct px_pipeline {
@@ -116,6 +130,7 @@ typedef struct px_pipeline {
     px_status (*notify)(void *context, const char *record, px_error *err);
     void *context;       /* of both */
     px_sandbox *sandbox;
+    px_marks *marks;     /* NULL: recipes have no watermarks that need any */
     px_log *log;
     /* How pictures are transformed; NULL: by px_sandbox_run. Tests put theirs here. */
     px_status (*transform)(px_sandbox *sandbox, const px_sandbox_task *task, px_transform_report *ret,

@@ -106,6 +106,8 @@ static void push_options(px_buffer *json, const px_output *output)
         px_buffer_format(json, ",\"%s\":", rows[i]->path);
         push_quoted(json, value);
     }
+    if (output->mark_digest[0])
+        px_buffer_format(json, ",\"watermark.content\":\"%s\"", output->mark_digest);
     px_buffer_text(json, "}");
 }
 
