@@ -266,6 +266,65 @@ static void a_file_that_is_not_there_is_told(void **state)
     assert_non_null(strstr(err.message, "nowhere.yaml"));
 }
 
+static void a_watermark_is_read_and_what_is_wrong_with_it_is_told_at_once(void **state)
+{
+    (void)state;
+    write_file("logo.png", "\x89PNG\r\n\x1a\n and more");
+    write_file("font.ttf", "OTTO and more");
+    write_file("notes.txt", "neither");
+    px_config config = load(OUTPUT("{id: a, watermark: {image: logo.png, text: \"\302\251 us\", font: font.ttf, colour: \"#102030\", position: top, margin: 7, opacity: 50, scale: 40, tiled: true}}")
+                            "    - {id: b, name: b, watermark.text: hello, watermark.image: s3://bucket/a/logo.png}\n    - {id: c, name: c}\n");
+    const px_output *output = &config.recipe.outputs[0];
+    assert_string_equal(output->mark_image, "logo.png");
+    assert_string_equal(output->spec.mark.text, "\302\251 us");
+    assert_string_equal(output->mark_font, "font.ttf");
+    assert_memory_equal(output->spec.mark.colour, "\x10\x20\x30", 3);
+    assert_int_equal(output->spec.mark.position, PX_MARK_TOP);
+    assert_int_equal(output->spec.mark.margin, 7);
+    assert_int_equal(output->spec.mark.opacity, 50);
+    assert_int_equal(output->spec.mark.scale, 40);
+    assert_true(output->spec.mark.tiled);
+    assert_string_equal(config.recipe.outputs[1].mark_image, "s3://bucket/a/logo.png");
+    assert_string_equal(config.recipe.outputs[2].spec.mark.text, "");
+
+    assert_refused(OUTPUT("watermark: x"), PX_BAD_RECIPE, "test.yaml:3: watermark has entries of its own");
+    assert_refused(OUTPUT("watermark: {opacity: 50}"), PX_BAD_RECIPE, "test.yaml:3: a watermark needs an image or a text");
+    assert_refused(OUTPUT("watermark: {image: absent.png}"), PX_BAD_RECIPE, "test.yaml:3: watermark.image: cannot read the file absent.png: No such file");
+    assert_refused(OUTPUT("watermark: {image: .}"), PX_BAD_RECIPE, "not a file");
+    assert_refused(OUTPUT("watermark: {image: notes.txt}"), PX_BAD_RECIPE, "test.yaml:3: watermark.image: notes.txt is not a picture");
+    assert_refused(OUTPUT("watermark: {image: s3://bucket}"), PX_BAD_RECIPE, "is not s3://BUCKET/KEY");
+    assert_refused(OUTPUT("watermark: {text: a, font: logo.png}"), PX_BAD_RECIPE, "test.yaml:3: watermark.font: logo.png is not a TrueType or OpenType font");
+    assert_refused(OUTPUT("watermark: {text: \"a\\tb\"}"), PX_BAD_RECIPE, "one line of UTF-8");
+    assert_refused(OUTPUT("watermark: {text: a, opacity: 0}"), PX_BAD_RECIPE, "1 to 100");
+    assert_refused(OUTPUT("watermark: {text: a, position: middle}"), PX_BAD_RECIPE, "bottom-left");
+    assert_refused(OUTPUT("watermark: {text: a, size: 4}"), PX_BAD_RECIPE, "there is no option 'watermark.size'");
+    char text[700];
+    snprintf(text, sizeof text, OUTPUT("watermark: {text: %0513d}"), 1);
+    assert_refused(text, PX_BAD_RECIPE, "test.yaml:3: watermark.text has 513 bytes; at most 512");
+    unlink("logo.png");
+    unlink("font.ttf");
+    unlink("notes.txt");
+}
+
+static void a_watermark_of_the_environment_is_every_output_s_until_one_has_another_or_none(void **state)
+{
+    (void)state;
+    setenv("PIXMILL_WATERMARK_TEXT", "ours", 1);
+    setenv("PIXMILL_WATERMARK_OPACITY", "30", 1);
+    px_config config = load("recipe:\n  outputs:\n    - {id: a, name: a}\n    - {id: b, name: b, watermark: {text: theirs}}\n    - {id: c, name: c, watermark: {text: \"\"}}\n");
+    const char *shown = NULL;
+    px_error err = { "" };
+    assert_ok(px_config_show("test.yaml", NULL, 0, &arena, &shown, &err));
+    unsetenv("PIXMILL_WATERMARK_TEXT");
+    unsetenv("PIXMILL_WATERMARK_OPACITY");
+    assert_string_equal(config.recipe.outputs[0].spec.mark.text, "ours");
+    assert_string_equal(config.recipe.outputs[1].spec.mark.text, "theirs");
+    assert_string_equal(config.recipe.outputs[2].spec.mark.text, "");
+    assert_int_equal(config.recipe.outputs[1].spec.mark.opacity, 30);
+    assert_non_null(strstr(shown, "watermark.text: theirs  # test.yaml:4\n"));
+    assert_non_null(strstr(shown, "watermark.text: ours  # PIXMILL_WATERMARK_TEXT\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +339,8 @@ int main(void)
         cmocka_unit_test(outputs_are_refused_that_would_always_overwrite_each_other),
         cmocka_unit_test(a_bucket_that_feeds_itself_is_refused),
         cmocka_unit_test(what_show_prints_can_be_read_back),
+        cmocka_unit_test(a_watermark_is_read_and_what_is_wrong_with_it_is_told_at_once),
+        cmocka_unit_test(a_watermark_of_the_environment_is_every_output_s_until_one_has_another_or_none),
         cmocka_unit_test(a_file_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

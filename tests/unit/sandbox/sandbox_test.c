@@ -74,6 +74,20 @@ static px_status misbehave(const px_source *source, const char *how, int output,
     return PX_OK;
 }
 
+/* What is attached to an output, behind what was copied into it: picture, then font. */
+static px_status copy_attached(const px_mark_spec *mark, int output, px_error *err)
+{
+    const int fds[2] = { mark->image, mark->font };
+    for (int i = 0; i < 2; i++) {
+        char text[32];
+        size_t got = 0;
+        if (fds[i])
+            PX_TRY(px_pread_all(fds[i], text, sizeof text, 0, &got, "attachment", err));
+        PX_TRY(px_write_all(output, text, got, "output", err));
+    }
+    return PX_OK;
+}
+
 static px_status copy(const px_source *source, const px_limits *limits, const px_output_spec *specs,
                       const int *output_fds, int count, px_transform_report *ret, px_error *err)
 {
@@ -85,6 +99,7 @@ static px_status copy(const px_source *source, const px_limits *limits, const px
                                    .output_count = count };
     for (int i = 0; i < count; i++) {
         PX_TRY(px_write_all(output_fds[i], text, got, "output", err));
+        PX_TRY(copy_attached(&specs[i].mark, output_fds[i], err));
         report.outputs[i] = (px_output_report){ PX_FORMAT_JPEG, specs[i].width, 1, 99, 80, 1, false };
     }
     PX_TRY(misbehave(source, text, output_fds[0], &report, err));
@@ -291,6 +306,53 @@ static void a_child_has_limits_and_nothing_open_but_its_own(void **state)
         close(strangers[i]);
 }
 
+static int file_of(const char *text)
+{
+    int fd = memfd_create("attached", MFD_CLOEXEC);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    return fd;
+}
+
+static void what_outputs_have_attached_is_there_in_the_child(void **state)
+{
+    (void)state;
+    enum { COUNT = PX_LIMIT_OUTPUTS };
+    px_sandbox *sandbox = opened();
+    px_source source;
+    assert_int_equal(px_source_create(&source, NULL), PX_OK);
+    assert_int_equal(px_source_push(&source, "a ", 2, NULL), PX_OK);
+    px_source_finish(&source);
+    px_limits limits = PX_LIMITS_DEFAULT;
+    limits.seconds = 5;
+    px_output_spec specs[COUNT];
+    int outputs[COUNT], logo = file_of("logo"), fonts[COUNT];
+    for (int i = 0; i < COUNT; i++) { /* the first has nothing, the others share a picture, all but two have a font of their own */
+        char name[16];
+        snprintf(name, sizeof name, " font %d", i);
+        specs[i] = PX_OUTPUT_SPEC_DEFAULT;
+        outputs[i] = file_of("");
+        fonts[i] = file_of(name);
+        specs[i].mark.image = i > 0 ? logo : 0;
+        specs[i].mark.font = i > 1 ? fonts[i] : 0;
+    }
+    px_sandbox_task task = { &source, &limits, specs, outputs, COUNT };
+    px_transform_report report;
+    px_error err = { "" };
+    assert_ok(px_sandbox_run(sandbox, &task, &report, NULL, &err));
+    for (int i = 0; i < COUNT; i++) {
+        char written[64] = { 0 }, wanted[64];
+        size_t got;
+        assert_int_equal(px_pread_all(outputs[i], written, 63, 0, &got, "output", NULL), PX_OK);
+        snprintf(wanted, sizeof wanted, i > 1 ? "a logo font %d" : i > 0 ? "a logo" : "a ", i);
+        assert_string_equal(written, wanted);
+        close(outputs[i]);
+        close(fonts[i]);
+    }
+    close(logo);
+    px_source_close(&source);
+    px_sandbox_close(sandbox);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], PX_ZYGOTE_ARGUMENT) == 0)
@@ -299,6 +361,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_picture_comes_through),
         cmocka_unit_test(misbehaviour_costs_one_job_and_has_a_code),
         cmocka_unit_test(a_child_has_limits_and_nothing_open_but_its_own),
+        cmocka_unit_test(what_outputs_have_attached_is_there_in_the_child),
         cmocka_unit_test(sixteen_threads_at_once),
         cmocka_unit_test(a_killed_zygote_is_started_again),
         cmocka_unit_test(a_source_that_grows_is_read_to_its_end),
