@@ -172,7 +172,7 @@ uint64_t px_watermark_memory(const px_watermark *self)
         bytes += self->font.count + (uint64_t)self->box.width * (uint64_t)self->box.text_height;
     if (self->decoder) {
         px_resample_spec scaling = scaling_of(self);
-        bytes += self->decoder->memory(self->decoder, 8) + px_resample_memory(&scaling) + (uint64_t)scaling.source_width * 4 +
+        bytes += self->decoder->memory(self->decoder, 8) + px_resample_memory(&scaling) + (uint64_t)scaling.source_width * 8 +
                  (uint64_t)self->box.width * (uint64_t)self->box.picture_height * 4 + self->decoder->header.profile.count;
     }
     return bytes;
@@ -198,8 +198,9 @@ static void expand(const uint8_t *row, int width, px_model model, px_alpha alpha
 struct drawing {
     px_resample *resample;
     px_colour *colour;
-    uint8_t *wide;   /* one row of the source */
-    uint8_t *stored; /* the scaled picture, before it is turned */
+    uint8_t *wide;      /* one row of the source, premultiplied */
+    uint8_t *converted; /* one row of the source in sRGB */
+    uint8_t *stored;    /* the scaled picture, before it is turned */
 };
 
 static void drawing_done(struct drawing *drawing)
@@ -207,6 +208,7 @@ static void drawing_done(struct drawing *drawing)
     px_resample_destroy(drawing->resample);
     px_colour_destroy(drawing->colour);
     free(drawing->wide);
+    free(drawing->converted);
     free(drawing->stored);
 }
 
@@ -230,8 +232,10 @@ static px_status scale_picture(px_watermark *self, struct drawing *drawing, cons
         px_row row;
         PX_TRY(decoder->pull(decoder, &row, err));
         uint8_t *samples = row.planes[0].samples;
-        if (drawing->colour)
-            px_colour_convert(drawing->colour, samples, width, samples);
+        if (drawing->colour) {
+            px_colour_convert(drawing->colour, samples, width, drawing->converted);
+            samples = drawing->converted;
+        }
         expand(samples, width, header->model, header->alpha, scaled ? drawing->wide : target);
         if (!scaled) {
             target += stride;
@@ -250,8 +254,9 @@ static px_status draw_picture(px_watermark *self, px_error *err)
     PX_AUTO(drawing_done) struct drawing drawing = { 0 };
     px_resample_spec scaling = scaling_of(self);
     drawing.wide = malloc((size_t)scaling.source_width * 4);
+    drawing.converted = malloc((size_t)scaling.source_width * 4);
     drawing.stored = malloc((size_t)scaling.target_width * (size_t)scaling.target_height * 4);
-    if (!drawing.wide || !drawing.stored)
+    if (!drawing.wide || !drawing.converted || !drawing.stored)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a watermark of %dx%d", self->box.width, self->box.height);
     px_status status = scale_picture(self, &drawing, &scaling, err);
     if (status != PX_OK)
