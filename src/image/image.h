@@ -17,18 +17,37 @@
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
 typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
+typedef enum px_position {
+    PX_POSITION_CENTRE, PX_POSITION_TOP, PX_POSITION_BOTTOM, PX_POSITION_LEFT, PX_POSITION_RIGHT, PX_POSITION_TOP_LEFT, PX_POSITION_TOP_RIGHT,
+    PX_POSITION_BOTTOM_LEFT, PX_POSITION_BOTTOM_RIGHT,
+    PX_POSITION_ATTENTION, /* where the detail is; for PX_FIT_COVER alone, else the centre */
+    PX_POSITION_COUNT
+} px_position;
+
+/* NONE: the rows stay as stored, and the output says the orientation. The others turn clockwise, after the picture is upright. */
+typedef enum px_rotate { PX_ROTATE_NONE, PX_ROTATE_AUTO, PX_ROTATE_90, PX_ROTATE_180, PX_ROTATE_270, PX_ROTATE_COUNT } px_rotate;
+
+/* A part of the upright source: in pixels, or in percent of its sides. Width 0: all of it. */
+typedef struct px_crop {
+    double x, y, width, height;
+    bool percent;
+} px_crop;
+
 
 /* One output as the engine sees it: everything that changes its pixels or bytes, nothing else. */
 typedef struct px_output_spec {
     px_format format;      /* PX_FORMAT_KEEP: the source's own */
-    int width, height;     /* pixels of the upright picture; 0: follows from the other. Both 0: the source's size */
+    px_crop crop;          /* first of all; what of it lies outside the source is left out */
+    px_rotate rotate;      /* then */
+    int width, height;     /* pixels of the picture as people see it; 0: follows from the other. Both 0: the source's size */
     px_fit fit;            /* what to do when both are given */
+    px_position position;  /* of the part that PX_FIT_COVER shows, and of the picture on the canvas of PX_FIT_CONTAIN; as people see it */
     bool enlarge;          /* otherwise never above the source's size */
     int quality;           /* 1 to 100 */
     px_effort effort;
     bool lossless;         /* where the format has both ways */
-    uint8_t background[3]; /* sRGB, where alpha is lost, and for contain */
-    bool rotate;           /* apply the EXIF orientation */
+    int sharpen;           /* 0 to 100 */
+    uint8_t background[4]; /* sRGB, where alpha is lost, and for contain; its alpha counts where the format has alpha, else it lies on white */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */
     bool animated;         /* keep every frame where the format can; otherwise the first */
     px_strip strip;        /* what metadata the output has */
@@ -37,7 +56,7 @@ typedef struct px_output_spec {
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
     .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80, .effort = PX_EFFORT_NORMAL, \
-    .background = { 255, 255, 255 }, .rotate = true, .animated = true, .mark = PX_MARK_SPEC_DEFAULT })
+    .background = { 255, 255, 255, 255 }, .rotate = PX_ROTATE_AUTO, .animated = true, .mark = PX_MARK_SPEC_DEFAULT })
 
 typedef struct px_output_report {
     px_format format;
@@ -71,12 +90,13 @@ PX_CHECKED px_status px_transform(const px_source *source, const px_limits *limi
  * no more than the first bytes. What cannot be loaded is told by the transform. */
 void px_transform_prepare(const px_source *source, const px_output_spec *specs, int count);
 
-/* The upright size that `spec` makes of a source of width x height (upright). Pure; also used by `plan`. */
+/* The size, as people see it, that `spec` makes of a source of width x height (upright). Pure; also used by `plan`. */
 void px_output_size(const px_output_spec *spec, int width, int height, int *ret_width, int *ret_height);
 
 px_colour_mode px_colour_mode_find(const char *name); /* "srgb", "keep"; PX_COLOUR_MODE_COUNT if there is none */
 const char *px_colour_mode_name(px_colour_mode mode);
 px_fit px_fit_find(const char *name); /* PX_FIT_COUNT if there is none */
 const char *px_fit_name(px_fit fit);
+const char *px_position_name(px_position position); /* "top-left" */
 
 #endif

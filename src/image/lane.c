@@ -6,22 +6,35 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/attention.h"
 #include "image/orient.h"
 
-static void swap(int *a, int *b)
+/* With attention all of the window is scaled, so that the part can be chosen from it. */
+static void plan_attention(px_lane *l)
 {
-    int t = *a;
-    *a = *b;
-    *b = t;
+    px_layout *s = &l->stored;
+    double across = s->picture_width / s->part_width, down = s->picture_height / s->part_height;
+    int width = (int)(s->window_width * across + 0.5), height = (int)(s->window_height * down + 0.5);
+    if (l->spec->position != PX_POSITION_ATTENTION || (width <= s->picture_width && height <= s->picture_height))
+        return;
+    l->attention = true;
+    l->stored_width = width > s->picture_width ? width : s->picture_width;
+    l->stored_height = height > s->picture_height ? height : s->picture_height;
+    s->part_x = s->window_x;
+    s->part_y = s->window_y;
+    s->part_width = s->window_width;
+    s->part_height = s->window_height;
 }
 
-static void swap_layout(px_layout *l)
+static unsigned over_255(unsigned value) { return (value + 127) / 255; }
+
+/* Where the output is opaque, a background that is not lies on white itself. */
+static void plan_background(px_lane *l, bool opaque)
 {
-    swap(&l->width, &l->height);
-    swap(&l->picture_width, &l->picture_height);
-    double part = l->part_width;
-    l->part_width = l->part_height;
-    l->part_height = part;
+    unsigned alpha = l->spec->background[3];
+    for (int c = 0; c < 3; c++)
+        l->background[c] = (uint8_t)(opaque ? over_255(l->spec->background[c] * alpha + 255 * (255 - alpha)) : l->spec->background[c]);
+    l->background[3] = (uint8_t)(opaque ? 255 : alpha);
 }
 
 px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *header, px_error *err)
@@ -29,40 +42,46 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
     bool turned = px_orientation_turns(header->orientation);
     px_layout layout = turned ? px_layout_of(spec, header->height, header->width)
                               : px_layout_of(spec, header->width, header->height);
-    px_layout stored = layout;
-    if (turned)
-        swap_layout(&stored);
+    int seen = px_orientation_turned(header->orientation, px_rotate_quarters(spec->rotate));
+    px_layout stored = px_layout_as_stored(&layout, seen);
     px_format format = spec->format == PX_FORMAT_KEEP ? px_format_kept(header->format) : spec->format;
     bool padded = layout.width != layout.picture_width || layout.height != layout.picture_height;
-    bool opaque = header->alpha == PX_OPAQUE || padded || !px_format_has_alpha(format);
+    bool clear = spec->background[3] < 255 && px_format_has_alpha(format);
+    bool opaque = !px_format_has_alpha(format) || (padded ? !clear : header->alpha == PX_OPAQUE);
     bool coloured = spec->background[0] != spec->background[1] || spec->background[1] != spec->background[2];
     bool covered = padded || (header->alpha != PX_OPAQUE && opaque); /* the background shows */
 
     *l = (px_lane){
         .spec = spec,
         .header = header,
-        .layout = spec->rotate ? layout : stored,
-        .turn = spec->rotate ? header->orientation : 1,
+        .layout = spec->rotate != PX_ROTATE_NONE ? layout : stored,
+        .turn = spec->rotate != PX_ROTATE_NONE ? seen : 1,
+        .stored = stored,
         .stored_width = stored.picture_width,
         .stored_height = stored.picture_height,
-        .scaled = stored.picture_width != header->width || stored.picture_height != header->height,
+        .scaled = stored.picture_width != stored.part_width || stored.picture_height != stored.part_height,
         .model = header->model,
         .channels = px_channels(header->model, header->alpha),
         .animated = spec->animated && header->frames > 1 && px_format_is_animated(format),
     };
-    l->alpha = header->alpha == PX_OPAQUE ? PX_OPAQUE : l->scaled ? PX_PREMULTIPLIED : PX_STRAIGHT;
-    l->scaling = (px_resample_spec){ .width = stored.part_width, .height = stored.part_height,
-                                     .target_width = stored.picture_width, .target_height = stored.picture_height,
+    l->alpha = header->alpha == PX_OPAQUE ? PX_OPAQUE : l->scaled || spec->sharpen ? PX_PREMULTIPLIED : PX_STRAIGHT;
+    plan_attention(l);
+    plan_background(l, opaque);
+    l->scaling = (px_resample_spec){ .width = l->stored.part_width, .height = l->stored.part_height,
+                                     .target_width = l->stored_width, .target_height = l->stored_height,
                                      .channels = l->channels };
     l->encoding = (px_encoder_spec){ .format = format, .width = l->layout.width, .height = l->layout.height,
                                      .model = covered && coloured ? PX_RGB : header->model,
                                      .alpha = opaque ? PX_OPAQUE : PX_STRAIGHT,
                                      .quality = spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality,
                                      .effort = spec->effort, .lossless = spec->lossless,
-                                     .orientation = spec->rotate ? 1 : header->orientation,
+                                     .orientation = spec->rotate != PX_ROTATE_NONE ? 1 : header->orientation,
                                      .frames = l->animated ? header->frames : 1, .loops = header->loops };
     if (spec->colour == PX_COLOUR_KEEP && l->encoding.model == header->model && !header->inks)
         l->encoding.profile = header->profile;
+    if (layout.outside)
+        return px_fail(err, PX_BAD_RECIPE, "the crop %g,%g,%g,%g lies outside the source, which has %dx%d pixels", spec->crop.x, spec->crop.y,
+                       spec->crop.width, spec->crop.height, turned ? header->height : header->width, turned ? header->width : header->height);
     int side = px_format_side(format);
     if (layout.width > side || layout.height > side)
         return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", px_format_name(format), layout.width,
@@ -83,17 +102,39 @@ px_status px_lane_plan_mark(px_lane *l, const px_limits *limits, px_error *err)
     return PX_OK;
 }
 
-/* Maps the part of the source that a lane shows (centred) to decoded pixels. */
+/* The decoded pixels of one side that a lane looks at, as `eighths`/8 has them: of a window those that are wholly inside, so that
+ * nothing beside it shines in. */
+static void plan_side(int source, int from, int side, int eighths, int *ret_first, int *ret_count)
+{
+    int decoded = (source * eighths + 7) / 8, first = (from * eighths + 7) / 8, end = (from + side) * eighths / 8;
+    if (from + side == source)
+        end = decoded;
+    if (end <= first) { /* less than one */
+        first = from * eighths / 8 < decoded - 1 ? from * eighths / 8 : decoded - 1;
+        end = first + 1;
+    }
+    *ret_first = first;
+    *ret_count = end - first;
+}
+
+/* Maps the part of the source that a lane shows to decoded pixels. */
 void px_lane_plan_scaling(px_lane *l, const px_header *header, int eighths)
 {
     double scale = eighths / 8.0;
     px_resample_spec *s = &l->scaling;
-    s->source_width = (header->width * eighths + 7) / 8;
-    s->source_height = (header->height * eighths + 7) / 8;
-    s->x = (header->width - s->width) / 2.0 * scale;
-    s->y = (header->height - s->height) / 2.0 * scale;
+    const px_layout *p = &l->stored;
+    plan_side(header->width, p->window_x, p->window_width, eighths, &l->first_column, &s->source_width);
+    plan_side(header->height, p->window_y, p->window_height, eighths, &l->first_row, &s->source_height);
+    s->x = p->part_x * scale - l->first_column;
+    s->y = p->part_y * scale - l->first_row;
     s->width *= scale;
     s->height *= scale;
+    if (l->scaled)
+        return;
+    l->first_column = (int)p->part_x; /* the part is cut out of rows that go by */
+    l->first_row = (int)p->part_y;
+    s->source_width = l->stored_width;
+    s->source_height = l->stored_height;
 }
 
 static uint64_t picture_bytes(const px_lane *l)
@@ -101,17 +142,23 @@ static uint64_t picture_bytes(const px_lane *l)
     return (uint64_t)l->stored_width * (uint64_t)l->stored_height * (unsigned)l->channels;
 }
 
+static bool is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
+
 uint64_t px_lane_memory(const px_lane *l)
 {
     uint64_t bytes = px_encoder_memory(&l->encoding);
     if (l->scaled)
         bytes += px_resample_memory(&l->scaling);
-    if (!px_orientation_streams(l->turn))
+    if (is_held(l))
         bytes += picture_bytes(l);
     if (l->spec->strip != PX_STRIP_ALL)
         bytes += 3 * PX_EXIF_BYTES_MAX;
     if (l->mark)
         bytes += px_watermark_memory(l->mark);
+    if (l->attention)
+        bytes += px_attention_memory(l->stored_width, l->stored_height);
+    if (l->spec->sharpen)
+        bytes += px_sharpen_memory(l->stored_width, l->channels);
     return bytes + 4u * (2u * (uint64_t)l->layout.width + 2u * (uint64_t)l->stored_width + (uint64_t)l->stored_height);
 }
 
@@ -121,12 +168,16 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
     l->row = malloc((size_t)l->stored_width * 4);
     l->turned = malloc((size_t)longest * 4);
     l->canvas = malloc((size_t)l->layout.width * 4);
-    if (!px_orientation_streams(l->turn))
+    if (is_held(l))
         l->held = malloc((size_t)picture_bytes(l));
     if (l->colour)
         l->converted = malloc((size_t)l->layout.picture_width * 4);
-    if (!l->row || !l->turned || !l->canvas || (l->colour && !l->converted) || (!l->held && !px_orientation_streams(l->turn)))
+    if (!l->row || !l->turned || !l->canvas || (l->colour && !l->converted) || (!l->held && is_held(l)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for an output of %dx%d", l->layout.width, l->layout.height);
+    if (l->spec->sharpen) {
+        px_sharpen_spec sharpening = { l->stored_width, l->stored_height, l->channels, l->alpha != PX_OPAQUE, l->spec->sharpen };
+        PX_TRY(px_sharpen_create(&sharpening, &l->sharpen, err));
+    }
     if (l->scaled)
         PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
     PX_TRY(px_metadata_choose(l->header, l->spec->strip, &l->encoding, &l->metadata, err));
@@ -134,8 +185,6 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
         PX_TRY(px_watermark_draw(l->mark, err));
     return px_encoder_open(&l->encoding, fd, &l->encoder, err);
 }
-
-static unsigned over_255(unsigned value) { return (value + 127) / 255; }
 
 static unsigned divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
 
@@ -166,33 +215,35 @@ static uint8_t *convert_row(const px_lane *l, uint8_t *row, px_alpha *alpha)
     return l->converted;
 }
 
-/* One picture pixel, of a row with such alpha, as the encoder wants it: alpha straight or laid on the background. */
-static void finish_pixel(const px_lane *l, px_alpha kind, const uint8_t *pixel, uint8_t *target)
+/* One picture pixel, of a row with such alpha, as the encoder wants it: alpha straight, or laid on the background. `below` is the
+ * background's own alpha. */
+static void finish_pixel(const px_lane *l, px_alpha kind, unsigned below, const uint8_t *pixel, uint8_t *target)
 {
     int colours = px_channels(l->model, PX_OPAQUE), out = px_channels(l->encoding.model, PX_OPAQUE);
     unsigned alpha = kind == PX_OPAQUE ? 255 : pixel[colours];
+    unsigned shows = below == 255 ? 255 - alpha : over_255(below * (255 - alpha)), total = alpha + shows;
     for (int c = 0; c < out; c++) {
         unsigned value = pixel[colours == 1 ? 0 : c];
-        if (l->encoding.alpha != PX_OPAQUE) {
-            if (kind == PX_PREMULTIPLIED)
-                value = divide_by(alpha, value);
-        } else {
+        if (shows || l->encoding.alpha == PX_OPAQUE) {
             if (kind == PX_STRAIGHT)
                 value = over_255(value * alpha);
-            value += over_255(l->spec->background[c] * (255 - alpha));
-        }
+            value += over_255(l->background[c] * shows);
+            if (total < 255)
+                value = divide_by(total, value);
+        } else if (kind == PX_PREMULTIPLIED)
+            value = divide_by(alpha, value);
         target[c] = (uint8_t)(value > 255 ? 255 : value);
     }
     if (l->encoding.alpha != PX_OPAQUE)
-        target[out] = (uint8_t)alpha;
+        target[out] = (uint8_t)total;
 }
 
 static void fill_background(const px_lane *l)
 {
-    int channels = px_channels(l->encoding.model, l->encoding.alpha);
+    int colours = px_channels(l->encoding.model, PX_OPAQUE), channels = px_channels(l->encoding.model, l->encoding.alpha);
     for (int x = 0; x < l->layout.width; x++)
         for (int c = 0; c < channels; c++)
-            l->canvas[x * channels + c] = l->spec->background[c];
+            l->canvas[x * channels + c] = l->background[c < colours ? c : 3];
 }
 
 /* The row may be everybody's, or be pushed again: the mark leaves it as it is. */
@@ -216,9 +267,9 @@ static px_status push_padding(px_lane *l, int rows, px_error *err)
 /* A row of the turned picture, on its way out. */
 static px_status finish_row(px_lane *l, uint8_t *row, int y, px_error *err)
 {
-    int above = (l->layout.height - l->layout.picture_height) / 2;
-    int left = (l->layout.width - l->layout.picture_width) / 2;
-    bool padded = l->layout.width != l->layout.picture_width;
+    int above = l->layout.above, left = l->layout.left;
+    bool padded = l->layout.width != l->layout.picture_width, on_canvas = padded || l->layout.height != l->layout.picture_height;
+    unsigned below = on_canvas || l->encoding.alpha == PX_OPAQUE ? l->background[3] : 0;
     if (y == 0) {
         PX_TRY(push_padding(l, above, err));
         if (padded)
@@ -226,13 +277,13 @@ static px_status finish_row(px_lane *l, uint8_t *row, int y, px_error *err)
     }
     px_alpha alpha = l->alpha;
     row = convert_row(l, row, &alpha);
-    if (!padded && alpha == PX_OPAQUE && l->model == l->encoding.model) {
+    if (!padded && alpha == PX_OPAQUE && l->encoding.alpha == PX_OPAQUE && l->model == l->encoding.model) {
         PX_TRY(push_canvas(l, row, err));
     } else {
         uint8_t *target = l->canvas + left * px_channels(l->encoding.model, l->encoding.alpha);
         int out = px_channels(l->encoding.model, l->encoding.alpha);
         for (int x = 0; x < l->layout.picture_width; x++)
-            finish_pixel(l, alpha, row + x * l->channels, target + x * out);
+            finish_pixel(l, alpha, below, row + x * l->channels, target + x * out);
         PX_TRY(push_canvas(l, l->canvas, err));
     }
     if (y == l->layout.picture_height - 1)
@@ -240,42 +291,82 @@ static px_status finish_row(px_lane *l, uint8_t *row, int y, px_error *err)
     return PX_OK;
 }
 
-/* A row of the scaled picture: passed on, mirrored, or held until the last. */
-static px_status turn_row(px_lane *l, uint8_t *row, px_error *err)
+/* Moves the part that is shown to the start of the held picture. */
+static px_status choose_part(px_lane *l, px_error *err)
 {
-    int y = l->rows++;
-    if (l->turn == 1)
-        return finish_row(l, row, y, err);
-    if (px_orientation_streams(l->turn)) {
-        px_orient_row(row, l->stored_width, 1, l->channels, l->turn, 0, l->turned);
-        return finish_row(l, l->turned, y, err);
+    int width = l->stored.picture_width, height = l->stored.picture_height;
+    if (!l->chosen) {
+        px_attention_spec all = { l->stored_width, l->stored_height, l->channels, l->alpha };
+        PX_TRY(px_attention_choose(&all, l->held, width, height, &l->chosen_x, &l->chosen_y, err));
+        l->chosen = true;
     }
-    size_t bytes = (size_t)l->stored_width * (size_t)l->channels;
-    memcpy(l->held + (size_t)y * bytes, row, bytes);
-    if (l->rows < l->stored_height)
-        return PX_OK;
+    size_t pixel = (size_t)l->channels, row = (size_t)width * pixel;
+    for (int y = 0; y < height; y++)
+        memmove(l->held + (size_t)y * row, l->held + ((size_t)(l->chosen_y + y) * (size_t)l->stored_width + (size_t)l->chosen_x) * pixel, row);
+    return PX_OK;
+}
+
+/* The held picture, now that it is whole. */
+static px_status push_held(px_lane *l, px_error *err)
+{
+    int width = l->stored.picture_width, height = l->stored.picture_height;
+    size_t bytes = (size_t)width * (size_t)l->channels;
+    if (l->attention)
+        PX_TRY(choose_part(l, err));
     for (int i = 0; i < l->layout.picture_height; i++) {
-        px_orient_row(l->held, l->stored_width, l->stored_height, l->channels, l->turn, i, l->turned);
+        const uint8_t *from = px_orientation_streams(l->turn) ? l->held + (size_t)i * bytes : l->held;
+        px_orient_row(from, width, height, l->channels, l->turn, i, l->turned);
         PX_TRY(finish_row(l, l->turned, i, err));
     }
     return PX_OK;
 }
 
+/* A row of the scaled picture: passed on, mirrored, or held until the last. */
+static px_status turn_row(px_lane *l, uint8_t *row, px_error *err)
+{
+    int y = l->rows++;
+    if (is_held(l)) {
+        size_t bytes = (size_t)l->stored_width * (size_t)l->channels;
+        memcpy(l->held + (size_t)y * bytes, row, bytes);
+        return l->rows < l->stored_height ? PX_OK : push_held(l, err);
+    }
+    if (l->turn == 1)
+        return finish_row(l, row, y, err);
+    px_orient_row(row, l->stored_width, 1, l->channels, l->turn, 0, l->turned);
+    return finish_row(l, l->turned, y, err);
+}
+
+static px_status sharpen_row(px_lane *l, uint8_t *row, px_error *err)
+{
+    if (!l->sharpen)
+        return turn_row(l, row, err);
+    px_sharpen_push(l->sharpen, row);
+    for (uint8_t *sharp; (sharp = px_sharpen_pull(l->sharpen));)
+        PX_TRY(turn_row(l, sharp, err));
+    return PX_OK;
+}
+
 px_status px_lane_next(px_lane *l, int milliseconds, px_error *err)
 {
-    l->rows = l->finished = 0;
+    l->rows = l->finished = l->decoded = 0;
     if (l->resample)
         px_resample_restart(l->resample);
+    if (l->sharpen)
+        px_sharpen_restart(l->sharpen);
     return l->encoder->next(l->encoder, milliseconds, err);
 }
 
-px_status px_lane_push(px_lane *l, uint8_t *straight, const uint8_t *premultiplied, px_error *err)
+px_status px_lane_push(px_lane *l, uint8_t *straight, uint8_t *premultiplied, px_error *err)
 {
+    int y = l->decoded++ - l->first_row;
+    if (y < 0 || y >= l->scaling.source_height)
+        return PX_OK; /* beside what is shown */
+    uint8_t *samples = (l->alpha == PX_PREMULTIPLIED ? premultiplied : straight) + (size_t)l->first_column * (size_t)l->channels;
     if (!l->scaled)
-        return turn_row(l, straight, err);
-    px_resample_push(l->resample, l->alpha == PX_OPAQUE ? straight : premultiplied);
+        return sharpen_row(l, samples, err);
+    px_resample_push(l->resample, samples);
     while (px_resample_pull(l->resample, l->row))
-        PX_TRY(turn_row(l, l->row, err));
+        PX_TRY(sharpen_row(l, l->row, err));
     return PX_OK;
 }
 
@@ -284,6 +375,7 @@ static bool may_pass(const px_lane *l, const px_header *header)
 {
     return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks && !l->mark && !header->truncated &&
            l->animated == (header->frames > 1) &&
+           l->stored_width == header->width && l->stored_height == header->height && !l->attention && !l->sharpen &&
            l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
 }
 
@@ -304,6 +396,7 @@ px_status px_lane_finish(px_lane *l, const px_source *source, const px_header *h
 void px_lane_done(px_lane *l)
 {
     px_resample_destroy(l->resample);
+    px_sharpen_destroy(l->sharpen);
     px_encoder_close(&l->encoder);
     px_metadata_done(&l->metadata);
     free(l->row);

@@ -1,6 +1,6 @@
 /* lane.h - one output on its way: what happens to rows between the decoder and an encoder. Private to src/image.
  *
- * resampler → orientation → colour → alpha, canvas → encoder. Plan first, from the header alone; then open, which takes
+ * crop → resampler → sharpening → orientation → colour → alpha, canvas → encoder. Plan first, from the header alone; then open, which takes
  * all memory; then every decoded row of each frame; then finish. */
 #ifndef PX_IMAGE_LANE_H
 #define PX_IMAGE_LANE_H
@@ -9,6 +9,7 @@
 #include "image/colour.h"
 #include "image/image.h"
 #include "image/resample.h"
+#include "image/sharpen.h"
 #include "image/size.h"
 #include "image/watermark.h"
 
@@ -17,7 +18,10 @@ typedef struct px_lane {
     const px_header *header;   /* borrowed, of the source */
     px_layout layout;          /* as the encoder sees it: upright if the picture is turned, as stored if not */
     int turn;                  /* orientation to apply, 1 to 8 */
-    int stored_width, stored_height; /* of the scaled picture, before it is turned */
+    px_layout stored;          /* in the coordinates of decoded rows, at full scale */
+    int stored_width, stored_height; /* of the scaled picture, before it is turned; with attention, of all from which it is chosen */
+    bool attention;            /* the part that is shown is chosen when all of it is scaled */
+    int first_column, first_row; /* of the decoded picture, that are used at all */
     px_encoder_spec encoding;
     px_metadata metadata;      /* owned; what `encoding` tells of the source */
     px_resample_spec scaling;
@@ -25,15 +29,20 @@ typedef struct px_lane {
     px_model model;            /* of rows in front of `finish_row` */
     px_alpha alpha;            /* of rows in front of `finish_row` */
     int channels;              /* likewise */
+    int decoded;               /* rows of this frame, taken */
     int rows;                  /* of this frame, passed on by the resampler */
+    int chosen_x, chosen_y;    /* with attention: where the part begins; chosen in the first frame, for all */
+    bool chosen;
     bool animated;             /* every frame of the source becomes one of the output */
 
     px_resample *resample;     /* owned, or NULL */
     px_encoder *encoder;       /* owned */
+    px_sharpen *sharpen;       /* owned, or NULL */
     uint8_t *row;              /* owned; one row of the scaled picture */
     uint8_t *turned;           /* owned; one turned row */
-    uint8_t *held;             /* owned; the scaled picture, if its orientation cannot stream; or NULL */
+    uint8_t *held;             /* owned; the scaled picture, if its orientation cannot stream, or with attention; or NULL */
     uint8_t *canvas;           /* owned; one row of the output */
+    uint8_t background[4];     /* as it is laid under pixels: opaque unless the output has alpha */
     const px_colour *colour;   /* borrowed; NULL if the colours stay */
     uint8_t *converted;        /* owned; one row in sRGB, alpha straight */
     px_watermark *mark;        /* owned; NULL without one */
@@ -57,7 +66,7 @@ PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);
 PX_CHECKED px_status px_lane_next(px_lane *lane, int milliseconds, px_error *err);
 
 /* A decoded row, twice: with straight alpha, and premultiplied where the source has alpha. */
-PX_CHECKED px_status px_lane_push(px_lane *lane, uint8_t *straight, const uint8_t *premultiplied, px_error *err);
+PX_CHECKED px_status px_lane_push(px_lane *lane, uint8_t *straight, uint8_t *premultiplied, px_error *err);
 
 /* Ends an output; where it became bigger than the source for nothing, the source's bytes replace it. */
 PX_CHECKED px_status px_lane_finish(px_lane *lane, const px_source *source, const px_header *header, int fd,

@@ -18,7 +18,7 @@
 #include "pipeline/option.h"
 
 /* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
-static const char *const later[] = { "position", "max_bytes", "sharpen", "crop" };
+static const char *const later[] = { "max_bytes" };
 
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {
@@ -299,7 +299,7 @@ static bool names_may_differ(const px_output *a, const px_output *b)
 {
     const px_output_spec *one = &a->spec, *two = &b->spec;
     bool sizes = one->width != two->width || one->height != two->height || one->fit != two->fit || one->enlarge != two->enlarge ||
-                 one->rotate != two->rotate;
+                 one->rotate != two->rotate || one->crop.width != two->crop.width || one->crop.height != two->crop.height;
     return strcmp(a->name, b->name) != 0 || strstr(a->name, "{id}") ||
            (strstr(a->name, "{hash}") && strcmp(a->fingerprint, b->fingerprint) != 0) ||
            (sizes && (strstr(a->name, "{width}") || strstr(a->name, "{height}"))) ||

@@ -1,4 +1,4 @@
-/* The table, and the seven types that its rows have: text to value and back. */
+/* The table, and the eight types that its rows have: text to value and back. */
 #include "pipeline/option.h"
 
 #include <stdio.h>
@@ -57,16 +57,22 @@ const px_config_option px_config_options[] = {
     { "width", PX_TYPE_COUNT, "800", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.width), .meaning = "pixels at most; 0: follows from the height" },
     { "height", PX_TYPE_COUNT, "0", 0, PX_LIMIT_OUTPUT_SIDE, OUT(spec.height), .meaning = "pixels at most; 0: follows from the width" },
     { "fit", PX_TYPE_CHOICE, "inside", .choices = "inside|cover|contain|fill|outside", OUT(spec.fit), .meaning = "what to do when width and height are both given" },
+    { "position", PX_TYPE_CHOICE, "centre", .choices = "centre|top|bottom|left|right|top-left|top-right|bottom-left|bottom-right|attention", OUT(spec.position),
+      .meaning = "which part `cover` shows (`attention`: the one with the most detail), and where the picture lies on the canvas of `contain`" },
+    { "crop", PX_TYPE_CROP, "", OUT(spec.crop),
+      .meaning = "the part of the upright source to begin with: x,y,width,height in pixels or percent, such as 10%,10%,80%,80%; what lies outside is left out; empty: all" },
     { "enlarge", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.enlarge), .meaning = "also make small pictures larger" },
     { "format", PX_TYPE_FORMAT, "jpeg", OUT(spec.format), .meaning = "of the output; keep: the source's" },
     { "quality", PX_TYPE_COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
     { "effort", PX_TYPE_CHOICE, "normal", .choices = "low|normal|high", OUT(spec.effort), .meaning = "how long an encoder may think, for fewer bytes of the same quality; high: JPEG is progressive" },
     { "lossless", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.lossless), .meaning = "no loss, where the format has both ways" },
-    { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost" },
+    { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost, and around a picture that `contain` makes smaller than its canvas; transparent, or as #rrggbbaa, where the format has alpha" },
     { "colour", PX_TYPE_CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
     { "strip", PX_TYPE_CHOICE, "all", .choices = "all|gps|none", OUT(spec.strip), .meaning = "metadata that goes: all; what tells of place, owner and serial numbers (`gps`); or none but the thumbnail" },
     { "animated", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.animated), .meaning = "keep every frame where the format can; otherwise the first alone" },
-    { "rotate", PX_TYPE_FLAG, "true", .choices = "false|true", OUT(spec.rotate), .meaning = "turn the picture upright as its EXIF orientation says" },
+    { "rotate", PX_TYPE_CHOICE, "auto", .choices = "none|auto|90|180|270", .older = "false|true", OUT(spec.rotate),
+      .meaning = "auto: turn the picture upright as its EXIF orientation says; degrees: and then further, clockwise; none: leave the rows, and say the orientation" },
+    { "sharpen", PX_TYPE_COUNT, "0", 0, 100, OUT(spec.sharpen), .meaning = "percent of a small unsharp mask on the scaled picture" },
     { "watermark.image", PX_TYPE_TEXT, "", OUT(mark_image), .meaning = "a picture laid over the output, best PNG or WebP with alpha: a file, or s3://BUCKET/KEY (docs/watermark.md)" },
     { "watermark.text", PX_TYPE_TEXT, "", OUT(mark_text), .meaning = "a line of text, at most 512 bytes; below the picture if there are both" },
     { "watermark.font", PX_TYPE_TEXT, "", OUT(mark_font), .meaning = "the text's font (TrueType, OpenType): a file, or s3://BUCKET/KEY; empty: DejaVu Sans, which is built in" },
@@ -138,13 +144,53 @@ static bool store_number(const px_config_option *row, const char *text, void *fi
     return true;
 }
 
-static bool parse_colour(const char *text, uint8_t colour[3])
+/* Into three bytes, or four where the option has alpha. */
+static bool parse_colour(const char *text, uint8_t *colour, int width)
 {
-    if (text[0] != '#' || strlen(text) != 7 || strspn(text + 1, "0123456789abcdefABCDEF") != 6)
+    if (width == 4 && strcmp(text, "transparent") == 0)
+        text = "#ffffff00";
+    size_t digits = strlen(text) - (*text != '\0');
+    if (text[0] != '#' || (digits != 6 && (digits != 8 || width != 4)) || strspn(text + 1, "0123456789abcdefABCDEF") != digits)
         return false;
     unsigned long bits = strtoul(text + 1, NULL, 16);
-    for (int i = 0; i < 3; i++)
-        colour[i] = (uint8_t)(bits >> (16 - 8 * i));
+    if (digits == 6)
+        bits = bits << 8 | 0xff;
+    for (int i = 0; i < width; i++)
+        colour[i] = (uint8_t)(bits >> (24 - 8 * i));
+    return true;
+}
+
+/* "x,y,width,height", all in pixels or all with a percent sign; "" for none. */
+static bool parse_crop(const char *text, void *field)
+{
+    double values[4];
+    int percents = 0;
+    px_crop crop = { 0 };
+    for (int i = 0; i < 4 && *text; i++) {
+        char number[32];
+        size_t length = strspn(text, "0123456789.");
+        snprintf(number, sizeof number, "%.*s", (int)length, text);
+        if (length >= sizeof number || !parse_number(number, false, &values[i]))
+            return false;
+        text += length;
+        bool percent = *text == '%';
+        percents += percent;
+        text += percent;
+        if (*text != (i < 3 ? ',' : '\0'))
+            return false;
+        text += i < 3;
+        if (i == 3)
+            crop = (px_crop){ values[0], values[1], values[2], values[3], percents == 4 };
+        else if (!*text)
+            return false;
+    }
+    bool none = crop.width == 0.0 && crop.height == 0.0 && percents == 0;
+    for (int i = 0; i < 4 && !none; i++)
+        if (values[i] > (crop.percent ? 100.0 : 65535.0) || (!crop.percent && values[i] != (double)(int)values[i]))
+            return false;
+    if (!none && (crop.width <= 0.0 || crop.height <= 0.0 || percents % 4 != 0))
+        return false;
+    memcpy(field, &crop, sizeof crop);
     return true;
 }
 
@@ -173,6 +219,8 @@ static bool store_text(const px_config_option *row, const char *text, void *fiel
 static bool store_choice(const px_config_option *row, const char *text, void *field)
 {
     int index = choice_of(row->choices, text);
+    if (index < 0 && row->older)
+        index = choice_of(row->older, text);
     if (index < 0)
         return false;
     if (row->type == PX_TYPE_FLAG)
@@ -197,7 +245,8 @@ static bool store(const px_config_option *row, const char *text, void *field)
     case PX_TYPE_TEXT: return store_text(row, text, field);
     case PX_TYPE_COUNT:
     case PX_TYPE_SIZE: return store_number(row, text, field);
-    case PX_TYPE_COLOUR: return parse_colour(text, field);
+    case PX_TYPE_COLOUR: return parse_colour(text, field, row->width);
+    case PX_TYPE_CROP: return parse_crop(text, field);
     case PX_TYPE_FORMAT: return store_format(text, field);
     case PX_TYPE_CHOICE:
     case PX_TYPE_FLAG: return store_choice(row, text, field);
@@ -208,7 +257,8 @@ static bool store(const px_config_option *row, const char *text, void *field)
 bool px_config_option_store(const px_config_option *row, const char *text, void *target, char wanted[PX_OPTION_WANTED])
 {
     static const char *const forms[] = { [PX_TYPE_COUNT] = "a whole number from ", [PX_TYPE_SIZE] = "bytes such as 200MiB, ",
-                                         [PX_TYPE_COLOUR] = "a colour such as #ffffff", [PX_TYPE_FORMAT] = "" };
+                                         [PX_TYPE_COLOUR] = "a colour such as #ffffff", [PX_TYPE_CROP] = "x,y,width,height, "
+                                         "all in pixels or all in percent, such as 10%,10%,80%,80%", [PX_TYPE_FORMAT] = "" };
     if (store(row, text, (char *)target + row->offset))
         return true;
     char values[PX_OPTION_WANTED];
@@ -216,7 +266,7 @@ bool px_config_option_store(const px_config_option *row, const char *text, void 
     const char *form = row->type == PX_TYPE_TEXT ? (*text ? "one line of UTF-8 without control characters" : "some text")
                      : (size_t)row->type < sizeof forms / sizeof *forms && forms[row->type] ? forms[row->type] : "";
     const char *range = values + (row->type == PX_TYPE_SIZE ? strlen("bytes, ") : 0);
-    snprintf(wanted, PX_OPTION_WANTED, "%s%.100s", form, row->type == PX_TYPE_TEXT || row->type == PX_TYPE_COLOUR ? "" : range);
+    snprintf(wanted, PX_OPTION_WANTED, "%s%.100s", form, row->type == PX_TYPE_TEXT || row->type == PX_TYPE_COLOUR || row->type == PX_TYPE_CROP ? "" : range);
     return false;
 }
 
@@ -227,7 +277,8 @@ void px_config_option_values(const px_config_option *row, char text[PX_OPTION_WA
     size_t used = 0;
     switch (row->type) {
     case PX_TYPE_TEXT: snprintf(text, PX_OPTION_WANTED, "text"); break;
-    case PX_TYPE_COLOUR: snprintf(text, PX_OPTION_WANTED, "#rrggbb"); break;
+    case PX_TYPE_COLOUR: snprintf(text, PX_OPTION_WANTED, row->width == 4 ? "#rrggbb|#rrggbbaa|transparent" : "#rrggbb"); break;
+    case PX_TYPE_CROP: snprintf(text, PX_OPTION_WANTED, "x,y,width,height"); break;
     case PX_TYPE_COUNT:
     case PX_TYPE_SIZE:
         snprintf(text, PX_OPTION_WANTED, "%s%.0f to %.0f%s%s", row->type == PX_TYPE_SIZE ? "bytes, " : "", row->min, row->max, row->choices ? ", or " : "", row->choices ? row->choices : "");
@@ -265,6 +316,15 @@ static void format_number(const px_config_option *row, const char *field, px_buf
         px_buffer_format(text, "%llu", (unsigned long long)whole);
 }
 
+static void format_crop(const char *field, px_buffer *text)
+{
+    px_crop crop;
+    memcpy(&crop, field, sizeof crop);
+    const char *unit = crop.percent ? "%" : "";
+    if (crop.width > 0.0)
+        px_buffer_format(text, "%.12g%s,%.12g%s,%.12g%s,%.12g%s", crop.x, unit, crop.y, unit, crop.width, unit, crop.height, unit);
+}
+
 void px_config_option_format(const px_config_option *row, const void *source, px_buffer *text)
 {
     const char *field = (const char *)source + row->offset;
@@ -278,7 +338,12 @@ void px_config_option_format(const px_config_option *row, const void *source, px
         break;
     case PX_TYPE_COUNT:
     case PX_TYPE_SIZE: format_number(row, field, text); break;
-    case PX_TYPE_COLOUR: px_buffer_format(text, "#%02x%02x%02x", colour[0], colour[1], colour[2]); break;
+    case PX_TYPE_COLOUR:
+        px_buffer_format(text, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
+        if (row->width == 4 && colour[3] != 255)
+            px_buffer_format(text, "%02x", colour[3]);
+        break;
+    case PX_TYPE_CROP: format_crop(field, text); break;
     case PX_TYPE_FLAG: format_choice(row->choices, *(const bool *)field, text); break;
     case PX_TYPE_CHOICE:
     case PX_TYPE_FORMAT:
@@ -289,6 +354,19 @@ void px_config_option_format(const px_config_option *row, const void *source, px
             format_choice(row->choices, index, text);
         break;
     }
+}
+
+void px_config_option_fingerprint(const px_config_option *row, const void *source, px_buffer *text)
+{
+    int index = 0, count = 1;
+    for (const char *at = row->older; at && (at = strchr(at, '|')); at++)
+        count++;
+    if (row->older)
+        memcpy(&index, (const char *)source + row->offset, sizeof index);
+    if (row->older && index < count)
+        format_choice(row->older, index, text);
+    else
+        px_config_option_format(row, source, text);
 }
 
 const px_config_option *px_config_option_find(const char *path)

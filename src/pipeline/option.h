@@ -9,6 +9,7 @@
 
 typedef enum px_config_type {
     PX_TYPE_TEXT, PX_TYPE_COUNT, PX_TYPE_SIZE, PX_TYPE_CHOICE, PX_TYPE_FLAG, PX_TYPE_COLOUR,
+    PX_TYPE_CROP,
     PX_TYPE_FORMAT, /* the formats that are written, and keep */
 } px_config_type;
 
@@ -24,6 +25,7 @@ typedef struct px_config_option {
     size_t offset;          /* in px_config, or px_output for PX_OPTION_OUTPUT */
     int width;              /* bytes of the field */
     const char *meaning;
+    const char *older;      /* CHOICE: "a|b", words that the first choices once had; still taken, and what fingerprints are made of */
 } px_config_option;
 
 enum { PX_OPTION_COUNT_MAX = 96, PX_OPTION_WANTED = 160 };
@@ -37,6 +39,9 @@ bool px_config_option_store(const px_config_option *row, const char *text, void 
 
 /* The field's value, as `store` would take it. */
 void px_config_option_format(const px_config_option *row, const void *source, px_buffer *text);
+
+/* The same as fingerprints spell it: in the words that it had when the option was new. */
+void px_config_option_fingerprint(const px_config_option *row, const void *source, px_buffer *text);
 
 /* "a|b", "1 to 100": for tables and messages. */
 void px_config_option_values(const px_config_option *row, char text[PX_OPTION_WANTED]);

@@ -103,8 +103,10 @@ static void push_options(px_buffer *json, const px_output *output)
         px_bytes value = px_buffer_bytes(&text);
         if (value.count == strlen(rows[i]->fallback) && memcmp(value.data, rows[i]->fallback, value.count) == 0)
             continue;
+        PX_AUTO(px_buffer_done) px_buffer spelt = { 0 };
+        px_config_option_fingerprint(rows[i], output, &spelt);
         px_buffer_format(json, ",\"%s\":", rows[i]->path);
-        push_quoted(json, value);
+        push_quoted(json, px_buffer_bytes(&spelt));
     }
     if (output->mark_digest[0])
         px_buffer_format(json, ",\"watermark.content\":\"%s\"", output->mark_digest);

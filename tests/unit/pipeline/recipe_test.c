@@ -104,8 +104,8 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     (void)state;
     px_output base = output_of("a"), renamed = output_of("b");
     assert_string_equal(base.fingerprint, renamed.fingerprint);
-    px_output_spec specs[13];
-    for (int i = 0; i < 13; i++)
+    px_output_spec specs[18];
+    for (int i = 0; i < 18; i++)
         specs[i] = base.spec;
     specs[0].width = 801;
     specs[1].height = 1;
@@ -120,7 +120,12 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     specs[10].animated = false;
     specs[11].effort = PX_EFFORT_HIGH;
     specs[12].lossless = true;
-    for (int i = 0; i < 13; i++) {
+    specs[13].rotate = PX_ROTATE_180;
+    specs[14].crop = (px_crop){ 0, 0, 50, 50, true };
+    specs[15].position = PX_POSITION_ATTENTION;
+    specs[16].sharpen = 1;
+    specs[17].background[3] = 0;
+    for (int i = 0; i < 18; i++) {
         px_output output = { .id = "web", .name = "a", .spec = specs[i] };
         px_output_fingerprint(&output);
         assert_int_equal(strlen(output.fingerprint), 16);
@@ -139,6 +144,16 @@ static void the_fingerprint_of_a_recipe_stays_what_it_was(void **state)
     output.spec.quality = 70;
     px_output_fingerprint(&output);
     assert_string_equal(output.fingerprint, "189b0c58f29c946d");
+    output = output_of("a"); /* {"engine":"1","background":"#102030","rotate":"false"}: the words of that time */
+    memcpy(output.spec.background, (uint8_t[]){ 0x10, 0x20, 0x30 }, 3);
+    output.spec.rotate = PX_ROTATE_NONE;
+    px_output_fingerprint(&output);
+    assert_string_equal(output.fingerprint, "8b962b23ad4755ab");
+    output = output_of("a"); /* {"engine":"1","crop":"10%,0%,50%,50%","rotate":"90"} */
+    output.spec.rotate = PX_ROTATE_90;
+    output.spec.crop = (px_crop){ 10, 0, 50, 50, true };
+    px_output_fingerprint(&output);
+    assert_string_equal(output.fingerprint, "fe8f740abdd3443f");
 }
 
 static void filename_is_what_follows_the_last_slash(void **state)
