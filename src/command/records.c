@@ -47,7 +47,7 @@ static bool print_text(void *context, const px_record *record)
         snprintf(dimensions, sizeof dimensions, "%dx%d", record->width, record->height);
     if (record->milliseconds)
         snprintf(duration, sizeof duration, "%lld ms", (long long)record->milliseconds);
-    printf("%-10s  %-46s %12s %9s %8s %9s\n", px_record_status_name(record->status), record->image_id, dimensions, size, "",
+    printf("%-10s  %-46s %12s %9s %8s %9s\n", px_record_status_name(record->status), record->image_id, dimensions, size, record->colour,
            duration);
     for (size_t i = 0; i < record->output_count; i++)
         print_output(record, &record->outputs[i]);

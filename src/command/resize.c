@@ -397,11 +397,14 @@ static void tell_json(FILE *stream, const item *from, const char *path, px_statu
                       const px_error *err)
 {
     const px_output_report *output = &report->outputs[0];
+    char placeholder[PX_PLACEHOLDER_TEXT], colour[PX_COLOUR_TEXT];
+    px_placeholder_format(report, placeholder, colour);
     json_t *object = status == PX_OK
-        ? json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:s, s:i, s:i, s:I, s:I, s:I}", "source", from->path, "output", path,
+        ? json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I}", "source", from->path, "output", path,
                     "format", px_format_name(output->format), "width", output->width, "height", output->height,
                     "bytes", (json_int_t)output->bytes, "source_format", px_format_name(report->format),
-                    "source_width", report->width, "source_height", report->height, "ms", (json_int_t)ms,
+                    "source_width", report->width, "source_height", report->height,
+                    "placeholder", placeholder, "colour", colour, "ms", (json_int_t)ms,
                     "cpu_ms", (json_int_t)(usage->cpu_us / 1000), "peak_bytes", (json_int_t)usage->peak_bytes)
         : json_pack("{s:s, s:{s:s, s:s}, s:I}", "source", from->path, "error", "code", px_status_code(status),
                     "message", err->message, "ms", (json_int_t)ms);

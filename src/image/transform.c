@@ -12,6 +12,7 @@
 
 #include "image/lane.h"
 #include "image/orient.h"
+#include "image/placeholder.h"
 
 /* Scaled decoding leaves the resampler at least this much to do: below it, its blur would show. */
 static const double scale_margin = 1.75;
@@ -25,6 +26,7 @@ typedef struct transform {
     px_colour *inks;        /* owned; from the source's CMYK or 16 bits to sRGB, by its profile; or NULL */
     uint8_t *light;         /* owned; one decoded row of that */
     uint8_t *described;     /* owned; the profile that says what the header's space does; or NULL */
+    px_placeholder *placeholder; /* owned */
     px_lane lanes[PX_LIMIT_OUTPUTS];
     int count;
 } transform;
@@ -36,6 +38,7 @@ static void transform_done(transform *self)
     free(self->premultiplied);
     px_colour_destroy(self->colour);
     px_colour_destroy(self->inks);
+    px_placeholder_destroy(self->placeholder);
     free(self->light);
     free(self->described);
     px_decoder_close(&self->decoder);
@@ -100,7 +103,8 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     }
     PX_TRY(judge_frames(self, limits, err));
     self->eighths = choose_eighths(self);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2;
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
+                      px_placeholder_memory(header->width, px_channels(header->model, header->alpha));
     for (int i = 0; i < count; i++) {
         px_lane_plan_scaling(&self->lanes[i], header, self->eighths);
         memory += px_lane_memory(&self->lanes[i]);
@@ -155,6 +159,8 @@ static px_status run_frame(transform *self, int frame, px_error *err)
         }
         if (self->premultiplied)
             premultiply(samples, self->width, channels, self->premultiplied);
+        if (frame == 0)
+            px_placeholder_push(self->placeholder, self->premultiplied ? self->premultiplied : samples);
         for (int i = 0; i < self->count; i++)
             if (takes_frame(&self->lanes[i], frame))
                 PX_TRY(px_lane_push(&self->lanes[i], samples, self->premultiplied, err));
@@ -206,13 +212,10 @@ static px_status choose_deep(transform *self, px_error *err)
 static px_status choose_colours(transform *self, px_error *err)
 {
     const px_header *header = &self->decoder->header;
-    bool wanted = false;
-    for (int i = 0; i < self->count; i++)
-        wanted |= self->lanes[i].spec->colour == PX_COLOUR_SRGB;
     if (header->inks) {
         PX_TRY(px_colour_create(header->profile, PX_CMYK, false, &self->inks, err));
         self->decoder->wants_inks = self->inks != NULL;
-    } else if (wanted)
+    } else /* the placeholder wants it, if no lane does */
         PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
     PX_TRY(choose_deep(self, err));
     for (int i = 0; i < self->count; i++)
@@ -230,6 +233,7 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
     assert(self->width == (header->width * self->eighths + 7) / 8);
     if (self->inks && !(self->light = malloc((size_t)self->width * 4)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
+    PX_TRY(px_placeholder_create(self->width, self->height, header->model, header->alpha != PX_OPAQUE, &self->placeholder, err));
     if (header->alpha != PX_OPAQUE) {
         self->premultiplied = malloc((size_t)self->width * 4);
         if (!self->premultiplied)
@@ -281,6 +285,7 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     for (int i = 0; i < count; i++) {
         PX_TRY(px_lane_finish(&self.lanes[i], source, header, output_fds[i], &report.outputs[i], err));
     }
+    px_placeholder_finish(self.placeholder, self.colour, header->orientation, &report);
     report.cpu_us = thread_us() - began;
     *ret = report;
     return PX_OK;

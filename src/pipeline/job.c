@@ -39,6 +39,7 @@ struct run {
     size_t old_count;
     bool touched;                /* put_set was called: the store may hold other outputs by now */
     px_transform_report report;
+    char placeholder[PX_PLACEHOLDER_TEXT], colour[PX_COLOUR_TEXT]; /* of the source */
     px_sandbox_usage usage;
     int64_t start_us;
     double stage_ms[PX_STAGE_COUNT];
@@ -462,8 +463,10 @@ static px_status transform(struct run *run, px_error *err)
     if (run->pipeline->slots)
         sem_post(run->pipeline->slots);
     PX_TRY(judge_transfer(run, status, err));
-    json_t *fields = json_pack("{s:s, s:s, s:i, s:i, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
-                               run->report.width, "height", run->report.height, "bytes", (json_int_t)run->object.bytes);
+    px_placeholder_format(&run->report, run->placeholder, run->colour);
+    json_t *fields = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
+                               run->report.width, "height", run->report.height, "placeholder", run->placeholder, "colour", run->colour, "bytes",
+                               (json_int_t)run->object.bytes);
     if (fields && run->report.truncated)
         json_object_set_new(fields, "truncated", json_true());
     say(run, PX_INFO, "source", fields);
@@ -531,6 +534,8 @@ static px_status make_outputs(struct run *run, px_error *err)
     run->record.width = run->report.width;
     run->record.height = run->report.height;
     run->record.truncated = run->report.truncated;
+    run->record.placeholder = run->placeholder;
+    run->record.colour = run->colour;
     PX_TRY(plan_puts(run, err));
     PX_TRY(plan_removes(run, run->puts, (int)set.put_count, &set, err));
     describe(run);
@@ -572,7 +577,7 @@ static px_status update(struct run *run, px_error *err)
     record->bytes = run->object.bytes;
     record->etag = run->object.etag;
     record->version_id = run->object.version_id;
-    record->format = ""; /* of what was there before */
+    record->format = record->placeholder = record->colour = ""; /* of what was there before */
     record->width = record->height = 0;
     px_error why = { "" };
     const char *reason = px_heavy_because(run->pipeline, &run->object, &run->source, run->deadline_ms, run->arena);

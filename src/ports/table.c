@@ -35,7 +35,7 @@ bool px_key_matches(const char *pattern, const char *image_id)
 
 px_record px_record_empty(void)
 {
-    return (px_record){ .image_id = "", .filename = "", .format = "", .etag = "", .version_id = "", .sequencer = "",
+    return (px_record){ .image_id = "", .filename = "", .format = "", .etag = "", .version_id = "", .sequencer = "", .placeholder = "", .colour = "",
                         .status = PX_RECORD_QUEUED, .error = PX_OK, .error_message = "", .trace_id = "" };
 }
 
@@ -67,11 +67,11 @@ json_t *px_record_format(const px_record *record)
         }
     if (record->processed_ms)
         px_time_format(record->processed_ms, time);
-    json_t *item = json_pack("{s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:{s:o}, s:o, s:i, s:o, s:o, s:s}",
+    json_t *item = json_pack("{s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:{s:o}, s:o, s:i, s:o, s:o, s:s}",
                              "ImageId", text(record->image_id), "Filename", text(record->filename), "Format",
                              text(record->format), "Width", record->width, "Height", record->height, "Bytes",
                              number((int64_t)record->bytes), "ETag", text(record->etag), "VersionId",
-                             text(record->version_id), "Sequencer", text(record->sequencer), "Status",
+                             text(record->version_id), "Placeholder", text(record->placeholder), "Colour", text(record->colour), "Sequencer", text(record->sequencer), "Status",
                              px_record_status_name(record->status), "Lease", "Token", number(record->token),
                              "Outputs", outputs, "Attempts", record->attempts, "Milliseconds",
                              number(record->milliseconds), "TraceId", text(record->trace_id), "ProcessedAt", time);
@@ -156,6 +156,8 @@ px_status px_record_parse(const json_t *item, px_arena *arena, px_record *ret, p
     record.truncated = json_is_true(json_object_get(item, "Truncated"));
     record.etag = read_text(&reader, "ETag");
     record.version_id = read_text(&reader, "VersionId");
+    record.placeholder = read_text(&reader, "Placeholder");
+    record.colour = read_text(&reader, "Colour");
     record.sequencer = read_text(&reader, "Sequencer");
     record.attempts = (int)read_number(&reader, "Attempts", INT_MAX);
     record.milliseconds = read_number(&reader, "Milliseconds", INT64_MAX);

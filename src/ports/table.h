@@ -33,6 +33,8 @@ typedef struct px_record {
     bool truncated;       /* it ended early, and the outputs have what is there */
     uint64_t bytes;
     const char *etag, *version_id;
+    const char *placeholder; /* its ThumbHash, in base 64 */
+    const char *colour;      /* the dominant one, #rrggbb */
     const char *sequencer; /* padded */
     px_record_status status;
     px_status error;       /* PX_OK unless failed, skipped or waiting for another try */

@@ -309,7 +309,8 @@ static bool check_report(const px_sandbox_task *task, px_transform_report *repor
 {
     report->alpha = truth_of(&report->alpha);
     bool good = report->output_count == task->count && is_format(report->format) && is_side(report->width) &&
-                is_side(report->height) && report->orientation >= 1 && report->orientation <= 8 && report->frames >= 0;
+                is_side(report->height) && report->orientation >= 1 && report->orientation <= 8 && report->frames >= 0 &&
+                report->thumbhash_bytes >= 0 && report->thumbhash_bytes <= (int)sizeof report->thumbhash;
     for (int i = 0; good && i < task->count; i++) {
         px_output_report *output = &report->outputs[i];
         struct stat about;

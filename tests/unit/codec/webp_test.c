@@ -326,7 +326,7 @@ static uint8_t *cleaned(const uint8_t *data, size_t count, int orientation, size
     int fd = empty_fd();
     uint64_t bytes = 0;
     px_source source = source_of(data, count);
-    assert_int_equal(px_format_clean(PX_FORMAT_WEBP, &source, orientation, fd, &bytes, NULL), PX_OK);
+    assert_int_equal(px_format_clean(&(px_encoder_spec){ .format = PX_FORMAT_WEBP, .orientation = orientation }, &source, fd, &bytes, NULL), PX_OK);
     px_source_close(&source);
     uint8_t *clean = bytes_of(fd, ret_count);
     assert_int_equal(bytes, *ret_count);

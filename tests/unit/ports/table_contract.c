@@ -64,6 +64,8 @@ static void a_record_is_found_as_it_was_put(void **state)
     record.height = 3000;
     record.bytes = 123;
     record.etag = "etag";
+    record.placeholder = "1QcSHQRnh493V4dIh4eXh1h4kJUI";
+    record.colour = "#c81e28";
     record.error = PX_CORRUPT_IMAGE;
     record.error_message = "bad \"chunk\"";
     record.outputs = &output;
@@ -78,6 +80,8 @@ static void a_record_is_found_as_it_was_put(void **state)
     assert_string_equal(json_string_value(json_object_get(json_object_get(b, "Error"), "Code")), "corrupt-image");
     json_decref(a);
     json_decref(b);
+    assert_string_equal(found.placeholder, record.placeholder);
+    assert_string_equal(found.colour, "#c81e28");
     assert_int_equal(found.error, PX_CORRUPT_IMAGE);
     assert_string_equal(found.outputs[0].key, "out/ü.jpg");
     assert_int_equal(found.token, record.token);
