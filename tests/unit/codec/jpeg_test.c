@@ -119,6 +119,39 @@ static void too_much_metadata_is_refused(void **state)
     free(data);
 }
 
+/* The sampling factors of the first component (T.81 B.2.2): 0x11 if chroma has a sample at every pixel, 0x22 if at every fourth. */
+static int sampling_of(px_encoder_spec spec, const uint8_t *samples, size_t *ret_count)
+{
+    uint8_t *bytes = encode(spec, samples, ret_count);
+    int found = 0;
+    for (size_t at = 2; at + 11 < *ret_count && !found; at += 2u + (unsigned)(bytes[at + 2] << 8 | bytes[at + 3]))
+        if (bytes[at + 1] == 0xc0 || bytes[at + 1] == 0xc2)
+            found = bytes[at + 11];
+    free(bytes);
+    return found;
+}
+
+static void chroma_is_whole_from_quality_90_on(void **state)
+{
+    (void)state;
+    uint8_t *samples = picture(40, 30, 3);
+    size_t count;
+    px_encoder_spec spec = { .format = PX_FORMAT_JPEG, .width = 40, .height = 30, .model = PX_RGB };
+    for (int effort = 0; effort < PX_EFFORT_COUNT; effort++)
+        for (spec.quality = 1; spec.quality <= 100; spec.quality++) {
+            spec.effort = (px_effort)effort;
+            assert_int_equal(sampling_of(spec, samples, &count), spec.quality >= 90 ? 0x11 : 0x22);
+        }
+    px_encoder_spec fine = spec;
+    spec.quality = 80;
+    fine.quality = 95;
+    assert_true(px_encoder_memory(&fine) > px_encoder_memory(&spec));
+    spec.model = PX_GREY; /* has no chroma; its one component is never halved */
+    spec.quality = 95;
+    assert_int_equal(sampling_of(spec, samples, &count), 0x11);
+    free(samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(a_flipped_byte_never_crashes),
         cmocka_unit_test(too_much_metadata_is_refused),
+        cmocka_unit_test(chroma_is_whole_from_quality_90_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
