@@ -12,13 +12,14 @@
 #include "codec/row.h"
 #include "codec/space.h"
 
-/* PX_FORMAT_KEEP is for recipes only: the source's own. */
-typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_COUNT } px_format;
+/* PX_FORMAT_KEEP is for recipes only: the source's own. So is PX_FORMAT_AUTO, the one that suits the picture; it has no row in
+ * the table of formats, and stands behind their count so that nothing that goes through them meets it. */
+typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_COUNT, PX_FORMAT_AUTO } px_format;
 
 enum { PX_FORMAT_FIRST_BYTES = 64 }; /* of a file, that tell its format */
 
 /* What the table of formats (codec/format.c) says of one. */
-const char *px_format_name(px_format format);       /* "jpeg"; "keep" */
+const char *px_format_name(px_format format);       /* "jpeg"; "keep", "auto" */
 const char *px_format_extension(px_format format);  /* "jpg" */
 const char *px_format_media_type(px_format format); /* "image/jpeg" */
 px_format px_format_find(const char *name);         /* "jpg" and "jpeg" alike; PX_FORMAT_COUNT if there is none */
@@ -27,6 +28,7 @@ px_format px_format_detect(px_bytes first);         /* by content; PX_FORMAT_COU
 px_format px_format_kept(px_format format);         /* what a source of this format becomes when it is to keep it: itself, if we write it */
 bool px_format_is_written(px_format format);
 bool px_format_has_alpha(px_format format);
+bool px_format_is_lossy(px_format format);          /* does a quality say how much is lost? */
 bool px_format_is_animated(px_format format);       /* can we write more than one frame of it? */
 int px_format_side(px_format format);               /* the widest and highest picture that it holds */
 

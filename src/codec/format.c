@@ -19,26 +19,27 @@ typedef struct px_codec {
     px_status (*open_encoder)(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err); /* NULL: read only */
     uint64_t (*encoder_memory)(const px_encoder_spec *spec);
     px_status (*clean)(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
+    bool lossy;                        /* the encoder heeds a quality */
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
     [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", px_jpeg_is, NULL, false, false, 65500, PX_FORMAT_JPEG,
-                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean },
+                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean, .lossy = true },
     [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, false, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
     [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
-                         px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean },
+                         px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean, .lossy = true },
     [PX_FORMAT_BMP] = { "bmp", { "bmp", "dib" }, "image/bmp", px_bmp_is, NULL, false, false, 0, PX_FORMAT_PNG,
                         px_bmp_decoder_open, NULL, NULL, NULL },
     [PX_FORMAT_TIFF] = { "tiff", { "tif", "tiff" }, "image/tiff", px_tiff_is, px_tiff_load, true, false, 0x7fffffff, PX_FORMAT_TIFF,
                          px_tiff_decoder_open, px_tiff_encoder_open, px_tiff_encoder_memory, NULL },
     [PX_FORMAT_AVIF] = { "avif", { "avif", "avifs" }, "image/avif", px_avif_is, px_avif_load, true, true, 65535, PX_FORMAT_AVIF,
-                         px_avif_decoder_open, px_avif_encoder_open, px_avif_encoder_memory, NULL },
+                         px_avif_decoder_open, px_avif_encoder_open, px_avif_encoder_memory, NULL, .lossy = true },
     [PX_FORMAT_HEIF] = { "heif", { "heic", "heif", "hif", "heics" }, "image/heic", px_heif_is, px_heif_load, false, false, 0, PX_FORMAT_JPEG,
                          px_heif_decoder_open, NULL, NULL, NULL },
     [PX_FORMAT_JXL] = { "jxl", { "jxl" }, "image/jxl", px_jxl_is, px_jxl_load, true, true, 0x3fffffff, PX_FORMAT_JXL,
-                        px_jxl_decoder_open, px_jxl_encoder_open, px_jxl_encoder_memory, NULL },
+                        px_jxl_decoder_open, px_jxl_encoder_open, px_jxl_encoder_memory, NULL, .lossy = true },
 };
 
 static const px_codec *codec_of(px_format format)
@@ -47,13 +48,14 @@ static const px_codec *codec_of(px_format format)
     return &codecs[format];
 }
 
-const char *px_format_name(px_format format) { return codec_of(format)->name; }
+const char *px_format_name(px_format format) { return format == PX_FORMAT_AUTO ? "auto" : codec_of(format)->name; }
 const char *px_format_extension(px_format format) { return codec_of(format)->extensions[0]; }
 const char *px_format_media_type(px_format format) { return codec_of(format)->media_type; }
 px_format px_format_kept(px_format format) { return codec_of(format)->kept; }
 bool px_format_is_written(px_format format) { return codec_of(format)->open_encoder; }
 bool px_format_is_cleaned(px_format format) { return codec_of(format)->clean; }
 bool px_format_has_alpha(px_format format) { return codec_of(format)->alpha; }
+bool px_format_is_lossy(px_format format) { return codec_of(format)->lossy; }
 bool px_format_is_animated(px_format format) { return codec_of(format)->animated; }
 int px_format_side(px_format format) { return codec_of(format)->side; }
 
@@ -77,7 +79,7 @@ px_format px_format_find(const char *name)
     for (int f = PX_FORMAT_KEEP; f < PX_FORMAT_COUNT; f++)
         if (strcmp(name, codecs[f].name) == 0)
             return (px_format)f;
-    return strcmp(name, "jpg") == 0 ? PX_FORMAT_JPEG : PX_FORMAT_COUNT;
+    return strcmp(name, "jpg") == 0 ? PX_FORMAT_JPEG : strcmp(name, "auto") == 0 ? PX_FORMAT_AUTO : PX_FORMAT_COUNT;
 }
 
 px_format px_format_detect(px_bytes first)

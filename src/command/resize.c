@@ -64,11 +64,12 @@ typedef struct work {
 /* The flags, as the recipe that they are. With a height alone, the width follows from it. */
 static px_status parse_recipe(work *self, px_error *err)
 {
-    px_setting settings[PX_GIVEN_MAX + 1];
-    int count = px_options_settings(self->options, settings + 1), first = 1;
+    px_setting settings[PX_GIVEN_MAX + 2];
+    int count = px_options_settings(self->options, settings + 2), first = 1;
+    settings[1] = (px_setting){ "name", default_name }; /* what of it is said is judged by `format_name` */
     if (px_option_is_on(self->options, "height"))
         settings[--first] = (px_setting){ "width", "0" }; /* in front, so that what was said of it counts */
-    PX_TRY(px_output_parse(settings + first, count + 1 - first, &self->arena, &self->output, err));
+    PX_TRY(px_output_parse(settings + first, count + 2 - first, &self->arena, &self->output, err));
     PX_TRY(px_marks_open(&self->marks, err));
     PX_TRY(px_marks_take(self->marks, NULL, &self->output, 1, err));
     self->spec = self->output.spec;
@@ -410,6 +411,11 @@ static void tell_json(FILE *stream, const item *from, const char *path, px_statu
                     "message", err->message, "ms", (json_int_t)ms);
     if (object && status == PX_OK && report->truncated)
         json_object_set_new(object, "truncated", json_true());
+    if (object && status == PX_OK) {
+        json_object_set_new(object, "quality", json_integer(output->quality));
+        if (*output->reason)
+            json_object_set_new(object, "reason", json_string(output->reason));
+    }
     if (object) { /* NULL: a name that is not UTF-8 */
         json_dumpf(object, stream, JSON_COMPACT);
         fputc('\n', stream);
@@ -483,6 +489,17 @@ static void work_done(work *self)
     px_arena_close(&self->arena);
 }
 
+/* Of `--format auto` no name may say the format beforehand. */
+static px_status judge_name_of_auto(const work *self, px_error *err)
+{
+    if (self->kind == TO_FILE)
+        return px_fail(err, PX_BAD_RECIPE, "%s says a format, and --format auto another, perhaps: name a folder, or - for standard output",
+                       self->target);
+    if (self->kind == TO_FOLDER && !strstr(self->name, "{ext}") && !strstr(self->name, "{format}"))
+        return px_fail(err, PX_BAD_RECIPE, "--name %s: with --format auto it needs {ext} or {format}", self->name);
+    return PX_OK;
+}
+
 static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
 {
     const px_options *options = self->options;
@@ -514,6 +531,8 @@ static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
             return px_fail(err, PX_BAD_REQUEST, "%s: %s is read, but not written; use .jpg, .png or --format", self->target,
                            px_format_name(self->spec.format));
     }
+    if (self->spec.format == PX_FORMAT_AUTO)
+        PX_TRY(judge_name_of_auto(self, err));
     self->taken = calloc((size_t)self->count, sizeof *self->taken);
     if (!self->taken)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the list of pictures");
@@ -546,8 +565,10 @@ static const px_flag flags[] = {
     { "rotate", 0, "DEGREES", "auto (upright), 90, 180 or 270 beyond that, or none", "rotate" },
     { "sharpen", 0, "0-100", "percent of a small unsharp mask (0)", "sharpen" },
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },
-    { "format", 'f', "FORMAT", "such as jpeg, png or keep; otherwise OUT's extension tells", "format" },
-    { "quality", 'q', "1-100", "of JPEG (80)", "quality" },
+    { "format", 'f', "FORMAT", "such as jpeg, png, keep or auto; otherwise OUT's extension tells", "format" },
+    { "quality", 'q', "1-100", "of formats that have one (80); auto: the lowest that reaches --target", "quality" },
+    { "target", 0, "TARGET", "of --quality auto: fair, good or fine likeness (good)", "target" },
+    { "max-bytes", 0, "SIZE", "of the output, such as 100kB: the best quality that fits", "max_bytes" },
     { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
     { "effort", 0, "EFFORT", "low, normal or high: time for fewer bytes; high: progressive JPEG", "effort" },
     { "lossless", 0, NULL, "without loss, where the format has both ways", "lossless" },

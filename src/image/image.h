@@ -17,6 +17,8 @@
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
 typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
+/* How much alike `quality: auto` makes an output: docs/quality.md. */
+typedef enum px_target { PX_TARGET_FAIR, PX_TARGET_GOOD, PX_TARGET_FINE, PX_TARGET_COUNT } px_target;
 typedef enum px_position {
     PX_POSITION_CENTRE, PX_POSITION_TOP, PX_POSITION_BOTTOM, PX_POSITION_LEFT, PX_POSITION_RIGHT, PX_POSITION_TOP_LEFT, PX_POSITION_TOP_RIGHT,
     PX_POSITION_BOTTOM_LEFT, PX_POSITION_BOTTOM_RIGHT,
@@ -33,17 +35,18 @@ typedef struct px_crop {
     bool percent;
 } px_crop;
 
-
 /* One output as the engine sees it: everything that changes its pixels or bytes, nothing else. */
 typedef struct px_output_spec {
-    px_format format;      /* PX_FORMAT_KEEP: the source's own */
+    px_format format;      /* PX_FORMAT_KEEP: the source's own; PX_FORMAT_AUTO: what suits the picture */
     px_crop crop;          /* first of all; what of it lies outside the source is left out */
     px_rotate rotate;      /* then */
     int width, height;     /* pixels of the picture as people see it; 0: follows from the other. Both 0: the source's size */
     px_fit fit;            /* what to do when both are given */
     px_position position;  /* of the part that PX_FIT_COVER shows, and of the picture on the canvas of PX_FIT_CONTAIN; as people see it */
     bool enlarge;          /* otherwise never above the source's size */
-    int quality;           /* 1 to 100 */
+    int quality;           /* 1 to 100; 0: what reaches the target */
+    px_target target;
+    uint64_t max_bytes;    /* of the output: the best quality up to `quality` that fits; 0: no bound */
     px_effort effort;
     bool lossless;         /* where the format has both ways */
     int sharpen;           /* 0 to 100 */
@@ -55,8 +58,10 @@ typedef struct px_output_spec {
 } px_output_spec;
 
 #define PX_OUTPUT_SPEC_DEFAULT ((px_output_spec){                                                \
-    .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80, .effort = PX_EFFORT_NORMAL, \
+    .format = PX_FORMAT_JPEG, .width = 800, .fit = PX_FIT_INSIDE, .quality = 80, .target = PX_TARGET_GOOD, .effort = PX_EFFORT_NORMAL, \
     .background = { 255, 255, 255, 255 }, .rotate = PX_ROTATE_AUTO, .animated = true, .mark = PX_MARK_SPEC_DEFAULT })
+
+enum { PX_REASON_BYTES = 80 };
 
 typedef struct px_output_report {
     px_format format;
@@ -65,6 +70,7 @@ typedef struct px_output_report {
     int quality;
     int frames;        /* 1 for a still */
     bool passed_through; /* the source's own bytes, cleaned losslessly (DESIGN.md section 3, promise 7) */
+    char reason[PX_REASON_BYTES]; /* why this format and quality, in ASCII; "" where the recipe said them */
 } px_output_report;
 
 typedef struct px_transform_report {

@@ -2,6 +2,7 @@
  * as it can on its own: only an orientation that cannot stream holds the picture, at output size. */
 #include "image/lane.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
                               : px_layout_of(spec, header->width, header->height);
     int seen = px_orientation_turned(header->orientation, px_rotate_quarters(spec->rotate));
     px_layout stored = px_layout_as_stored(&layout, seen);
-    px_format format = spec->format == PX_FORMAT_KEEP ? px_format_kept(header->format) : spec->format;
+    px_format format = px_choose_format(spec, header);
     bool padded = layout.width != layout.picture_width || layout.height != layout.picture_height;
     bool clear = spec->background[3] < 255 && px_format_has_alpha(format);
     bool opaque = !px_format_has_alpha(format) || (padded ? !clear : header->alpha == PX_OPAQUE);
@@ -73,7 +74,7 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
     l->encoding = (px_encoder_spec){ .format = format, .width = l->layout.width, .height = l->layout.height,
                                      .model = covered && coloured ? PX_RGB : header->model,
                                      .alpha = opaque ? PX_OPAQUE : PX_STRAIGHT,
-                                     .quality = spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality,
+                                     .quality = spec->quality < 0 ? 0 : spec->quality > 100 ? 100 : spec->quality,
                                      .effort = spec->effort, .lossless = spec->lossless,
                                      .orientation = spec->rotate != PX_ROTATE_NONE ? 1 : header->orientation,
                                      .frames = l->animated ? header->frames : 1, .loops = header->loops };
@@ -82,6 +83,9 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
     if (layout.outside)
         return px_fail(err, PX_BAD_RECIPE, "the crop %g,%g,%g,%g lies outside the source, which has %dx%d pixels", spec->crop.x, spec->crop.y,
                        spec->crop.width, spec->crop.height, turned ? header->height : header->width, turned ? header->width : header->height);
+    l->chooses = px_choose_is_needed(spec, format, l->animated);
+    if (!l->chooses && l->encoding.quality == 0)
+        l->encoding.quality = 100; /* nobody heeds it */
     int side = px_format_side(format);
     if (layout.width > side || layout.height > side)
         return px_fail(err, PX_BAD_RECIPE, "%s cannot hold %dx%d pixels", px_format_name(format), layout.width,
@@ -144,9 +148,16 @@ static uint64_t picture_bytes(const px_lane *l)
 
 static bool is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
 
+static px_choose_spec choosing_of(const px_lane *l)
+{
+    return (px_choose_spec){ .encoding = l->encoding, .any_format = l->spec->format == PX_FORMAT_AUTO && !l->animated,
+                             .target = l->spec->target, .max_bytes = l->spec->max_bytes };
+}
+
 uint64_t px_lane_memory(const px_lane *l)
 {
-    uint64_t bytes = px_encoder_memory(&l->encoding);
+    px_choose_spec choosing = choosing_of(l);
+    uint64_t bytes = l->chooses ? px_choose_memory(&choosing) : px_encoder_memory(&l->encoding);
     if (l->scaled)
         bytes += px_resample_memory(&l->scaling);
     if (is_held(l))
@@ -183,7 +194,8 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
     PX_TRY(px_metadata_choose(l->header, l->spec->strip, &l->encoding, &l->metadata, err));
     if (l->mark)
         PX_TRY(px_watermark_draw(l->mark, err));
-    return px_encoder_open(&l->encoding, fd, &l->encoder, err);
+    px_choose_spec choosing = choosing_of(l);
+    return l->chooses ? px_choose_open(&choosing, fd, &l->encoder, err) : px_encoder_open(&l->encoding, fd, &l->encoder, err);
 }
 
 static unsigned divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
@@ -379,18 +391,46 @@ static bool may_pass(const px_lane *l, const px_header *header)
            l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;
 }
 
+static px_status finish_encoder(px_lane *l, px_output_report *ret, px_error *err)
+{
+    PX_TRY(l->encoder->finish(l->encoder, &ret->bytes, err));
+    if (!l->chooses)
+        return PX_OK;
+    const px_choice *choice = px_choose_result(l->encoder);
+    ret->format = l->encoding.format = choice->format;
+    ret->quality = choice->quality;
+    memcpy(ret->reason, choice->reason, sizeof ret->reason);
+    return PX_OK;
+}
+
+/* Behind what was chosen, as far as there is room. */
+static void say_passed(px_output_report *ret)
+{
+    size_t used = strlen(ret->reason);
+    snprintf(ret->reason + used, sizeof ret->reason - used, "%sthe source's own bytes", used ? "; " : "");
+}
+
 px_status px_lane_finish(px_lane *l, const px_source *source, const px_header *header, int fd,
                          px_output_report *ret, px_error *err)
 {
     *ret = (px_output_report){ .format = l->encoding.format, .width = l->layout.width, .height = l->layout.height,
                                .quality = l->encoding.quality, .frames = l->animated ? header->frames : 1 };
-    PX_TRY(l->encoder->finish(l->encoder, &ret->bytes, err));
-    if (ret->bytes <= px_source_bytes(source, NULL) || !may_pass(l, header))
-        return PX_OK;
+    px_status status = finish_encoder(l, ret, err);
+    bool is_over = status == PX_TOO_MANY_BYTES && l->chooses; /* max_bytes: the source's own may fit */
+    if ((status != PX_OK && !is_over) || (!is_over && ret->bytes <= px_source_bytes(source, NULL)) || !may_pass(l, header))
+        return status;
     if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
-        return PX_OK; /* not a file: what was written stands */
+        return status; /* not a file: what was written stands */
     ret->passed_through = true;
-    return px_format_clean(&l->encoding, source, fd, &ret->bytes, err);
+    px_encoder_spec cleaning = l->encoding;
+    cleaning.format = header->format;
+    PX_TRY(px_format_clean(&cleaning, source, fd, &ret->bytes, err));
+    if (is_over && ret->bytes > l->spec->max_bytes)
+        return status;
+    ret->format = header->format;
+    if (l->chooses)
+        say_passed(ret);
+    return PX_OK;
 }
 
 void px_lane_done(px_lane *l)

@@ -6,6 +6,7 @@
 #define PX_IMAGE_LANE_H
 
 #include "codec/metadata.h"
+#include "image/choose.h"
 #include "image/colour.h"
 #include "image/image.h"
 #include "image/resample.h"
@@ -33,6 +34,7 @@ typedef struct px_lane {
     int rows;                  /* of this frame, passed on by the resampler */
     int chosen_x, chosen_y;    /* with attention: where the part begins; chosen in the first frame, for all */
     bool chosen;
+    bool chooses;              /* held until format or quality are found: choose.h */
     bool animated;             /* every frame of the source becomes one of the output */
 
     px_resample *resample;     /* owned, or NULL */

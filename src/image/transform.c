@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "image/choose.h"
 #include "image/lane.h"
 #include "image/orient.h"
 #include "image/placeholder.h"
@@ -301,6 +302,8 @@ void px_transform_prepare(const px_source *source, const px_output_spec *specs, 
     for (int i = 0; i < count; i++)
         px_watermark_prepare(&specs[i].mark);
     for (int i = -1; i < count; i++) {
+        if (i >= 0 && specs[i].format == PX_FORMAT_AUTO)
+            px_choose_prepare();
         px_format next = i >= 0 && specs[i].format != PX_FORMAT_KEEP ? specs[i].format : format;
         if (i >= 0 && next == format && format < PX_FORMAT_COUNT)
             next = px_format_kept(format);

@@ -22,7 +22,8 @@ static bool is_named_by_key(const px_output *output)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(output->name, words[i]))
             return false;
-    return output->spec.format != PX_FORMAT_KEEP || (!strstr(output->name, "{format}") && !strstr(output->name, "{ext}"));
+    bool is_known = output->spec.format != PX_FORMAT_KEEP && output->spec.format != PX_FORMAT_AUTO;
+    return is_known || (!strstr(output->name, "{format}") && !strstr(output->name, "{ext}"));
 }
 
 /* Reads one output's record from its metadata; false if it is not there, or not of this source. */
@@ -31,7 +32,7 @@ static bool read_output(struct bare *self, const px_output *output, const char *
 {
     const char *name;
     px_object object;
-    px_format format = output->spec.format == PX_FORMAT_KEEP ? PX_FORMAT_JPEG : output->spec.format;
+    px_format format = output->spec.format < PX_FORMAT_COUNT && output->spec.format != PX_FORMAT_KEEP ? output->spec.format : PX_FORMAT_JPEG;
     *ret_status = PX_OK;
     if (!is_named_by_key(output) || px_output_name(output, key, "", format, 0, 0, arena, &name, NULL) != PX_OK)
         return false;

@@ -17,9 +17,6 @@
 #include "pipeline/inside.h"
 #include "pipeline/option.h"
 
-/* Keys that DESIGN.md names and this version does not know yet: to say so is kinder than "unknown". */
-static const char *const later[] = { "max_bytes" };
-
 /* The text of an option and where it came from ("pixmill.yaml:3", "PIXMILL_WIDTH", "--width", "default"). */
 typedef struct value {
     const char *text, *origin;
@@ -95,9 +92,6 @@ static px_status unknown(const struct loader *loader, const char *origin, const 
     px_status status = in_output ? PX_BAD_RECIPE : PX_BAD_CONFIG;
     const char *last = strrchr(path, '.');
     last = last ? last + 1 : path;
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (strcmp(later[i], last) == 0 || strcmp(later[i], path) == 0)
-            return px_fail(loader->err, status, "%s: '%s' is not supported by this version of pixmill", origin, path);
     const char *nearest = NULL;
     int nearest_distance = 4;
     for (int i = 0; i < px_config_option_count; i++) {
@@ -289,6 +283,7 @@ static px_status read_output(struct loader *loader, const px_tree *node, const c
         return px_fail(loader->err, PX_BAD_RECIPE, "%s: an id is 1 to 64 letters, digits, '-' and '_', not '%.60s'", id->origin, output->id);
     PX_TRY(px_template_check(output->name, name->origin, loader->err));
     PX_TRY(check_mark(loader, own, node == NULL, output));
+    PX_TRY(px_template_check_format(output, name->origin, loader->err));
     px_output_fingerprint(output);
     return PX_OK;
 }

@@ -10,6 +10,9 @@ enum { PX_ENGINE_NUMBER = 1 };
 /* Refuses unknown words and unbalanced braces. `where` is for the message ("pixmill.yaml:7"). */
 PX_CHECKED px_status px_template_check(const char *name, const char *where, px_error *err);
 
+/* Refuses a name that says a format before it is known: of `format: auto`. */
+PX_CHECKED px_status px_template_check_format(const px_output *output, const char *where, px_error *err);
+
 /* Fills output->fingerprint from its spec. */
 void px_output_fingerprint(px_output *output);
 

@@ -492,10 +492,12 @@ static px_status plan_puts(struct run *run, px_error *err)
             .meta = config->keep_metadata ? run->object.meta : NULL,
             .meta_count = config->keep_metadata ? run->object.meta_count : 0, .overwrite_any = config->overwrite_any,
         };
-        say(run, PX_INFO, "output",
-                     json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:i}", "id", output->id, "key", name, "format",
-                               px_format_name(made->format), "width", made->width, "height", made->height, "bytes",
-                               (json_int_t)made->bytes, "quality", made->quality));
+        json_t *fields = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:i}", "id", output->id, "key", name, "format",
+                                   px_format_name(made->format), "width", made->width, "height", made->height, "bytes",
+                                   (json_int_t)made->bytes, "quality", made->quality);
+        if (fields && *made->reason)
+            json_object_set_new(fields, "reason", json_string(made->reason));
+        say(run, PX_INFO, "output", fields);
     }
     return PX_OK;
 }
@@ -506,9 +508,11 @@ static void describe(struct run *run)
     run->made_count = run->recipe->output_count;
     for (int i = 0; i < run->made_count; i++) {
         const px_output_report *made = &run->report.outputs[i];
-        run->made[i] = (px_record_output){ run->recipe->outputs[i].id, run->puts[i].bucket, run->puts[i].key,
-                                           px_format_name(made->format), run->puts[i].etag, run->recipe->outputs[i].fingerprint,
-                                           made->width, made->height, made->quality, made->bytes };
+        const px_output *output = &run->recipe->outputs[i];
+        run->made[i] = (px_record_output){ .id = output->id, .bucket = run->puts[i].bucket, .key = run->puts[i].key,
+                                           .format = px_format_name(made->format), .etag = run->puts[i].etag, .recipe = output->fingerprint,
+                                           .reason = made->reason, .width = made->width, .height = made->height,
+                                           .quality = made->quality, .bytes = made->bytes };
     }
 }
 

@@ -62,8 +62,10 @@ const px_config_option px_config_options[] = {
     { "crop", PX_TYPE_CROP, "", OUT(spec.crop),
       .meaning = "the part of the upright source to begin with: x,y,width,height in pixels or percent, such as 10%,10%,80%,80%; what lies outside is left out; empty: all" },
     { "enlarge", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.enlarge), .meaning = "also make small pictures larger" },
-    { "format", PX_TYPE_FORMAT, "jpeg", OUT(spec.format), .meaning = "of the output; keep: the source's" },
-    { "quality", PX_TYPE_COUNT, "80", 1, 100, OUT(spec.quality), .meaning = "of JPEG" },
+    { "format", PX_TYPE_FORMAT, "jpeg", OUT(spec.format), .meaning = "of the output; keep: the source's; auto: jpeg or png, whichever suits the picture (docs/quality.md)" },
+    { "quality", PX_TYPE_COUNT, "80", 1, 100, .choices = "auto", OUT(spec.quality), .meaning = "of formats that have one; auto: the lowest that reaches `target` (docs/quality.md)" },
+    { "target", PX_TYPE_CHOICE, "good", .choices = "fair|good|fine", OUT(spec.target), .meaning = "how much `quality: auto` makes the output look like the picture" },
+    { "max_bytes", PX_TYPE_SIZE, "none", 1, 1e12, .choices = "none", OUT(spec.max_bytes), .meaning = "of the output: the best quality, up to `quality`, that fits; if none does, an error" },
     { "effort", PX_TYPE_CHOICE, "normal", .choices = "low|normal|high", OUT(spec.effort), .meaning = "how long an encoder may think, for fewer bytes of the same quality; high: JPEG is progressive" },
     { "lossless", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.lossless), .meaning = "no loss, where the format has both ways" },
     { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost, and around a picture that `contain` makes smaller than its canvas; transparent, or as #rrggbbaa, where the format has alpha" },
@@ -233,7 +235,8 @@ static bool store_choice(const px_config_option *row, const char *text, void *fi
 static bool store_format(const char *text, void *field)
 {
     px_format format = px_format_find(text);
-    if (format == PX_FORMAT_COUNT || (format != PX_FORMAT_KEEP && !px_format_is_written(format)))
+    bool is_word = format == PX_FORMAT_KEEP || format == PX_FORMAT_AUTO;
+    if (format == PX_FORMAT_COUNT || (!is_word && !px_format_is_written(format)))
         return false;
     memcpy(field, &format, sizeof format);
     return true;
@@ -287,6 +290,8 @@ void px_config_option_values(const px_config_option *row, char text[PX_OPTION_WA
         for (int f = 0; f < PX_FORMAT_COUNT && used < PX_OPTION_WANTED; f++)
             if (f == PX_FORMAT_KEEP || px_format_is_written((px_format)f))
                 used += (size_t)snprintf(text + used, PX_OPTION_WANTED - used, "%s%s", used ? "|" : "", px_format_name((px_format)f));
+        if (used < PX_OPTION_WANTED)
+            snprintf(text + used, PX_OPTION_WANTED - used, "|%s", px_format_name(PX_FORMAT_AUTO));
         break;
     case PX_TYPE_CHOICE:
     case PX_TYPE_FLAG: snprintf(text, PX_OPTION_WANTED, "%s", row->choices); break;

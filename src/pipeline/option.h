@@ -10,7 +10,7 @@
 typedef enum px_config_type {
     PX_TYPE_TEXT, PX_TYPE_COUNT, PX_TYPE_SIZE, PX_TYPE_CHOICE, PX_TYPE_FLAG, PX_TYPE_COLOUR,
     PX_TYPE_CROP,
-    PX_TYPE_FORMAT, /* the formats that are written, and keep */
+    PX_TYPE_FORMAT, /* the formats that are written, keep and auto */
 } px_config_type;
 
 enum { PX_OPTION_OUTPUT = 1, PX_OPTION_REQUIRED = 2 }; /* flags of a row */

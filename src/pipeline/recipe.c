@@ -73,6 +73,14 @@ px_status px_template_check(const char *name, const char *where, px_error *err)
     return PX_OK;
 }
 
+px_status px_template_check_format(const px_output *output, const char *where, px_error *err)
+{
+    if (output->spec.format != PX_FORMAT_AUTO || strstr(output->name, "{format}") || strstr(output->name, "{ext}"))
+        return PX_OK;
+    return px_fail(err, PX_BAD_RECIPE, "%s: output %s is of `format: auto`, so its name needs {ext} or {format}, such as "
+                   "{dir}processed-{stem}.{ext}, not '%.60s'", where, output->id, output->name);
+}
+
 static void push_quoted(px_buffer *json, px_bytes text)
 {
     px_buffer_text(json, "\"");
@@ -159,6 +167,18 @@ static void hash_of(const px_output *output, const char *etag, char hash[17])
     px_hex(digest, 8, hash);
 }
 
+/* {ext}: the source's, since a recipe with one format says the extension itself. Where the picture decides the format, it is
+ * that format's, in the source's spelling if that names it. */
+static const char *extension_of(const px_output *output, const char *dot, px_format format)
+{
+    const char *own = dot ? dot + 1 : "";
+    px_format named = px_format_of_extension(own);
+    bool is_other = named != PX_FORMAT_COUNT && named != format;
+    if (output->spec.format == PX_FORMAT_AUTO ? named != format : output->spec.format == PX_FORMAT_KEEP && is_other)
+        return px_format_extension(format);
+    return own;
+}
+
 px_status px_output_name(const px_output *output, const char *source_key, const char *etag, px_format format, int width,
                          int height, px_arena *arena, const char **ret, px_error *err)
 {
@@ -170,7 +190,7 @@ px_status px_output_name(const px_output *output, const char *source_key, const 
     struct naming naming = {
         .dir = px_arena_copy(arena, (px_bytes){ (const uint8_t *)source_key, (size_t)(filename - source_key) }),
         .stem = px_arena_copy(arena, (px_bytes){ (const uint8_t *)filename, dot ? (size_t)(dot - filename) : strlen(filename) }),
-        .ext = dot ? dot + 1 : "", .filename = filename, .format = px_format_name(format), .id = output->id,
+        .ext = extension_of(output, dot, format), .filename = filename, .format = px_format_name(format), .id = output->id,
     };
     if (!naming.dir || !naming.stem)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for an output's name");

@@ -49,10 +49,15 @@ static json_t *number(int64_t value) { return json_integer((json_int_t)value); }
 
 static json_t *output_format(const px_record_output *output)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:i, s:o}", "Id", text(output->id), "Bucket",
+    json_t *item = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:i, s:o}", "Id", text(output->id), "Bucket",
                      text(output->bucket), "Key", text(output->key), "Format", text(output->format), "Width",
                      output->width, "Height", output->height, "Bytes", number((int64_t)output->bytes), "ETag",
                      text(output->etag), "Quality", output->quality, "Recipe", text(output->recipe));
+    if (item && output->reason && *output->reason && json_object_set_new(item, "Reason", text(output->reason)) != 0) {
+        json_decref(item);
+        return NULL;
+    }
+    return item;
 }
 
 json_t *px_record_format(const px_record *record)
@@ -134,6 +139,7 @@ static px_record_output read_output(struct reader *reader)
     return (px_record_output){
         .id = read_text(reader, "Id"), .bucket = read_text(reader, "Bucket"), .key = read_text(reader, "Key"),
         .format = read_text(reader, "Format"), .etag = read_text(reader, "ETag"), .recipe = read_text(reader, "Recipe"),
+        .reason = read_text(reader, "Reason"),
         .width = (int)read_number(reader, "Width", INT_MAX), .height = (int)read_number(reader, "Height", INT_MAX),
         .quality = (int)read_number(reader, "Quality", INT_MAX),
         .bytes = (uint64_t)read_number(reader, "Bytes", INT64_MAX),

@@ -21,6 +21,7 @@ typedef enum px_record_status {
 
 typedef struct px_record_output {
     const char *id, *bucket, *key, *format, *etag, *recipe;
+    const char *reason;         /* why this format and quality; NULL or "": the recipe said them */
     int width, height, quality; /* pixels; 1 to 100 */
     uint64_t bytes;
 } px_record_output;

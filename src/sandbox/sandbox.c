@@ -305,6 +305,15 @@ static bool truth_of(const bool *flag)
 static bool is_side(int side) { return side >= 1 && side <= 1 << 20; }
 static bool is_format(px_format format) { return (unsigned)format > PX_FORMAT_KEEP && (unsigned)format < PX_FORMAT_COUNT; }
 
+/* A text of the child's: ended, and of printable ASCII. */
+static void clean_text(char *text, size_t capacity)
+{
+    text[capacity - 1] = '\0';
+    for (char *c = text; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+}
+
 static bool check_report(const px_sandbox_task *task, px_transform_report *report)
 {
     report->alpha = truth_of(&report->alpha);
@@ -315,6 +324,7 @@ static bool check_report(const px_sandbox_task *task, px_transform_report *repor
         px_output_report *output = &report->outputs[i];
         struct stat about;
         output->passed_through = truth_of(&output->passed_through);
+        clean_text(output->reason, sizeof output->reason);
         good = is_format(output->format) && is_side(output->width) && is_side(output->height) &&
                output->quality >= 0 && output->quality <= 100 && output->frames >= 0 && fstat(task->output_fds[i], &about) == 0 &&
                about.st_size > 0;

@@ -181,6 +181,26 @@ static void jpg_is_jpeg(void **state)
     assert_string_equal(config.recipe.outputs[0].fingerprint, config.recipe.outputs[1].fingerprint);
 }
 
+static void what_is_found_by_trying_has_its_words(void **state)
+{
+    (void)state;
+    px_config config = load(OUTPUT("{quality: auto, target: fine, max_bytes: 100kB, format: auto, name: '{stem}.{ext}'}"));
+    const px_output_spec *spec = &config.recipe.outputs[0].spec;
+    assert_int_equal(spec->quality, 0);
+    assert_int_equal(spec->target, PX_TARGET_FINE);
+    assert_int_equal(spec->max_bytes, 100000);
+    assert_int_equal(spec->format, PX_FORMAT_AUTO);
+    config = load(OUTPUT("{max_bytes: none, format: auto, name: 'a.{format}'}"));
+    assert_int_equal(config.recipe.outputs[0].spec.max_bytes, 0);
+    assert_int_equal(config.recipe.outputs[0].spec.quality, 80);
+    assert_refused(OUTPUT("quality: automatic"), PX_BAD_RECIPE, "1 to 100, or auto");
+    assert_refused(OUTPUT("quality: 0"), PX_BAD_RECIPE, "1 to 100, or auto");
+    assert_refused(OUTPUT("max_bytes: 0"), PX_BAD_RECIPE, "or none");
+    assert_refused(OUTPUT("target: best"), PX_BAD_RECIPE, "fair|good|fine");
+    assert_refused(OUTPUT("{format: auto, name: 'a.jpg'}"), PX_BAD_RECIPE, "{ext} or {format}");
+    assert_refused(OUTPUT("format: auto"), PX_BAD_RECIPE, "{ext} or {format}");
+}
+
 static void texts_are_one_line_without_control_characters(void **state)
 {
     (void)state;
@@ -335,6 +355,7 @@ int main(void)
         cmocka_unit_test(mistakes_name_line_and_remedy),
         cmocka_unit_test(sizes_have_units_and_counts_do_not),
         cmocka_unit_test(jpg_is_jpeg),
+        cmocka_unit_test(what_is_found_by_trying_has_its_words),
         cmocka_unit_test(texts_are_one_line_without_control_characters),
         cmocka_unit_test(outputs_are_refused_that_would_always_overwrite_each_other),
         cmocka_unit_test(a_bucket_that_feeds_itself_is_refused),

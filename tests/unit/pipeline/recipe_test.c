@@ -52,6 +52,30 @@ static void stem_and_extension_of_unusual_names(void **state)
     assert_string_equal(named("{stem}", "{id}"), "{id}"); /* what a key holds is not read as a template */
 }
 
+/* A recipe that leaves the format to the picture cannot say the extension. */
+static void the_extension_is_the_output_s_where_its_format_was_not_fixed(void **state)
+{
+    (void)state;
+    static const struct {
+        px_format asked, made;
+        const char *key, *name;
+    } cases[] = {
+        { PX_FORMAT_AUTO, PX_FORMAT_JPEG, "a/cat.png", "cat.jpg" },  { PX_FORMAT_AUTO, PX_FORMAT_PNG, "a/cat.png", "cat.png" },
+        { PX_FORMAT_AUTO, PX_FORMAT_JPEG, "a/CAT.JPEG", "CAT.JPEG" }, { PX_FORMAT_AUTO, PX_FORMAT_JPEG, "a/cat", "cat.jpg" },
+        { PX_FORMAT_AUTO, PX_FORMAT_PNG, "a/cat.bak", "cat.png" },   { PX_FORMAT_KEEP, PX_FORMAT_PNG, "a/cat.jpg", "cat.png" },
+        { PX_FORMAT_KEEP, PX_FORMAT_PNG, "a/cat.PNG", "cat.PNG" },   { PX_FORMAT_KEEP, PX_FORMAT_PNG, "a/cat.bak", "cat.bak" },
+        { PX_FORMAT_JPEG, PX_FORMAT_JPEG, "a/cat.png", "cat.png" },
+    };
+    px_error err = { "" };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        px_output output = output_of("{stem}.{ext}");
+        const char *name = NULL;
+        output.spec.format = cases[i].asked;
+        assert_ok(px_output_name(&output, cases[i].key, "etag", cases[i].made, 1, 1, &arena, &name, &err));
+        assert_string_equal(name, cases[i].name);
+    }
+}
+
 static void hash_changes_with_the_source_and_with_the_recipe(void **state)
 {
     (void)state;
@@ -104,8 +128,8 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     (void)state;
     px_output base = output_of("a"), renamed = output_of("b");
     assert_string_equal(base.fingerprint, renamed.fingerprint);
-    px_output_spec specs[18];
-    for (int i = 0; i < 18; i++)
+    px_output_spec specs[22];
+    for (int i = 0; i < 22; i++)
         specs[i] = base.spec;
     specs[0].width = 801;
     specs[1].height = 1;
@@ -125,7 +149,11 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     specs[15].position = PX_POSITION_ATTENTION;
     specs[16].sharpen = 1;
     specs[17].background[3] = 0;
-    for (int i = 0; i < 18; i++) {
+    specs[18].format = PX_FORMAT_AUTO;
+    specs[19].quality = 0;
+    specs[20].target = PX_TARGET_FINE;
+    specs[21].max_bytes = 1;
+    for (int i = 0; i < 22; i++) {
         px_output output = { .id = "web", .name = "a", .spec = specs[i] };
         px_output_fingerprint(&output);
         assert_int_equal(strlen(output.fingerprint), 16);
@@ -169,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_word_is_filled),
         cmocka_unit_test(stem_and_extension_of_unusual_names),
+        cmocka_unit_test(the_extension_is_the_output_s_where_its_format_was_not_fixed),
         cmocka_unit_test(hash_changes_with_the_source_and_with_the_recipe),
         cmocka_unit_test(names_are_checked_before_any_picture_comes),
         cmocka_unit_test(a_name_longer_than_a_key_is_refused),

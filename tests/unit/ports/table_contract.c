@@ -55,7 +55,7 @@ static void a_record_is_found_as_it_was_put(void **state)
     (void)state;
     px_record record, found;
     px_record_output output = { .id = "web", .bucket = "target", .key = "out/ü.jpg", .format = "jpeg", .etag = "e",
-                                .recipe = "0123456789abcdef", .width = 800, .height = 600, .quality = 80, .bytes = 1u << 31 };
+                                .recipe = "0123456789abcdef", .width = 800, .height = 600, .quality = 80, .bytes = 1u << 31, .reason = "a photo; SSIM 0.9312, 3 encodes" };
     assert_int_equal(place->table->find(place->table, image_of("in/a"), &arena, &found, NULL), PX_NO_SUCH_KEY);
     assert_int_equal(claim("in/a", "1", &record), PX_OK);
     record.filename = "a";
@@ -84,6 +84,7 @@ static void a_record_is_found_as_it_was_put(void **state)
     assert_string_equal(found.colour, "#c81e28");
     assert_int_equal(found.error, PX_CORRUPT_IMAGE);
     assert_string_equal(found.outputs[0].key, "out/ü.jpg");
+    assert_string_equal(found.outputs[0].reason, output.reason);
     assert_int_equal(found.token, record.token);
 }
 

@@ -69,6 +69,8 @@ static px_status misbehave(const px_source *source, const char *how, int output,
         return ftruncate(source->state_fd, 0) != 0 ? px_fail(err, PX_ACCESS_DENIED, "refused") : PX_OK;
     if (strcmp(how, "lie") == 0)
         report->output_count = 1 << 30;
+    if (strcmp(how, "shout") == 0) /* no end, and codes of a terminal */
+        memset(report->outputs[0].reason, '\x1b', sizeof report->outputs[0].reason);
     if (strcmp(how, "refuse") == 0)
         return px_fail(err, PX_CORRUPT_IMAGE, "not a picture\x1b[31m");
     return PX_OK;
@@ -100,7 +102,8 @@ static px_status copy(const px_source *source, const px_limits *limits, const px
     for (int i = 0; i < count; i++) {
         PX_TRY(px_write_all(output_fds[i], text, got, "output", err));
         PX_TRY(copy_attached(&specs[i].mark, output_fds[i], err));
-        report.outputs[i] = (px_output_report){ PX_FORMAT_JPEG, specs[i].width, 1, 99, 80, 1, false };
+        report.outputs[i] = (px_output_report){ .format = PX_FORMAT_JPEG, .width = specs[i].width, .height = 1, .bytes = 99,
+                                                 .quality = 80, .frames = 1 };
     }
     PX_TRY(misbehave(source, text, output_fds[0], &report, err));
     *ret = report;
@@ -186,6 +189,19 @@ static void misbehaviour_costs_one_job_and_has_a_code(void **state)
         assert_null(strchr(err.message, '\x1b')); /* no terminal codes from a stranger */
         check_works(sandbox);
     }
+    px_sandbox_close(sandbox);
+}
+
+static void a_reason_is_a_text_whatever_the_child_says(void **state)
+{
+    (void)state;
+    px_sandbox *sandbox = opened();
+    px_transform_report report;
+    px_error err = { 0 };
+    char written[64];
+    assert_ok(run(sandbox, "shout", 1, written, &report, &err));
+    assert_int_equal(strlen(report.outputs[0].reason), PX_REASON_BYTES - 1);
+    assert_int_equal(strspn(report.outputs[0].reason, "?"), PX_REASON_BYTES - 1);
     px_sandbox_close(sandbox);
 }
 
@@ -362,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(misbehaviour_costs_one_job_and_has_a_code),
         cmocka_unit_test(a_child_has_limits_and_nothing_open_but_its_own),
         cmocka_unit_test(what_outputs_have_attached_is_there_in_the_child),
+        cmocka_unit_test(a_reason_is_a_text_whatever_the_child_says),
         cmocka_unit_test(sixteen_threads_at_once),
         cmocka_unit_test(a_killed_zygote_is_started_again),
         cmocka_unit_test(a_source_that_grows_is_read_to_its_end),
