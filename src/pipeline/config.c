@@ -90,8 +90,6 @@ static int distance(const char *a, const char *b)
 static px_status unknown(const struct loader *loader, const char *origin, const char *path, bool in_output)
 {
     px_status status = in_output ? PX_BAD_RECIPE : PX_BAD_CONFIG;
-    const char *last = strrchr(path, '.');
-    last = last ? last + 1 : path;
     const char *nearest = NULL;
     int nearest_distance = 4;
     for (int i = 0; i < px_config_option_count; i++) {

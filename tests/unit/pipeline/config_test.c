@@ -141,10 +141,10 @@ static void mistakes_name_line_and_remedy(void **state)
     assert_refused("source: ''\n", PX_BAD_CONFIG, "some text");
     assert_refused("width: 100\n", PX_BAD_CONFIG, "belongs to an output");
     assert_refused("heavy: {quue: x}\n", PX_BAD_CONFIG, "heavy.queue");
-    assert_refused("crop: x\n", PX_BAD_CONFIG, "not supported by this version");
+    assert_refused("crop: x\n", PX_BAD_CONFIG, "belongs to an output");
     assert_refused(OUTPUT("width: 0.5"), PX_BAD_RECIPE, "test.yaml:3: width");
     assert_refused(OUTPUT("widht: 5"), PX_BAD_RECIPE, "test.yaml:3: there is no option 'widht'; did you mean 'width'?");
-    assert_refused(OUTPUT("crop: x"), PX_BAD_RECIPE, "not supported by this version");
+    assert_refused(OUTPUT("crop: x"), PX_BAD_RECIPE, "x,y,width,height");
     assert_refused(OUTPUT("source: x"), PX_BAD_RECIPE, "there is no option 'source'");
     assert_refused(OUTPUT("format: bmp"), PX_BAD_RECIPE, "format cannot be 'bmp': it wants keep|jpeg|png");
     assert_refused(OUTPUT("name: '{stm}.jpg'"), PX_BAD_RECIPE, "is not a word of a name");
