@@ -4,11 +4,12 @@
  * first, to every claim: whole pictures, tiles and thumbnails alike, since each of them may be decoded. */
 #include "codec/boxes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/formats.h"
 
-enum { DEPTH_MAX = 8, BOXES_MAX = 100000 };
+enum { DEPTH_MAX = 8, BOXES_MAX = 100000, LINKS_MAX = 4096 };
 
 /* Type and how many bytes lie in front of the boxes inside. */
 static const struct {
@@ -21,11 +22,18 @@ typedef struct box {
     uint64_t from, to; /* its content in the file */
 } box;
 
+/* To decode one item, another has to be decoded. */
+struct link {
+    uint32_t from, to;
+};
+
 typedef struct walk {
     px_bytes file;
     const px_limits *limits;
     uint64_t track_ticks; /* of the track we are in */
     bool described, filled; /* there is a box of items or of tracks; one of data */
+    struct link *links;     /* owned; LINKS_MAX of them, or NULL as long as there is none */
+    int link_count;
     px_boxes found;
 } walk;
 
@@ -33,6 +41,8 @@ static uint32_t get_32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
+
+static uint32_t get_16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
 
 static uint64_t get_64(const uint8_t *at) { return (uint64_t)get_32(at) << 32 | get_32(at + 4); }
 
@@ -91,6 +101,49 @@ static void see_edit_list(walk *self, const uint8_t *data, uint64_t count)
     self->found.plays = plays > 65535 ? 0 : (int)plays;
 }
 
+/* 14496-12 8.11.12: boxes of references inside, each from one item to several; items are counted by 16 or 32 bits. */
+static px_status see_references(walk *self, const box *b, px_error *err)
+{
+    const uint8_t *data = self->file.data;
+    uint64_t size = b->to - b->from >= 4 && data[b->from] ? 4 : 2, at = b->from + 4;
+    box inner;
+    bool cut;
+    for (; at <= b->to && box_at(self->file, at, b->to, &inner, &cut); at = inner.to) {
+        bool made_of = is_type(&inner, "dimg"), alpha_of = is_type(&inner, "auxl");
+        if ((!made_of && !alpha_of) || inner.to - inner.from < size + 2)
+            continue;
+        if (!self->links && !(self->links = calloc(LINKS_MAX, sizeof *self->links)))
+            return px_fail(err, PX_OUT_OF_MEMORY, "no room for the references of a picture");
+        uint32_t from = size == 4 ? get_32(data + inner.from) : get_16(data + inner.from);
+        for (uint64_t i = inner.from + size + 2; i + size <= inner.to; i += size) {
+            uint32_t to = size == 4 ? get_32(data + i) : get_16(data + i);
+            if (self->link_count == LINKS_MAX)
+                return px_fail(err, PX_UNSUPPORTED_FORMAT, "the picture is made of more than %d others", LINKS_MAX);
+            self->links[self->link_count++] = made_of ? (struct link){ from, to } : (struct link){ to, from };
+        }
+    }
+    return PX_OK;
+}
+
+/* Takes away the links to items that need none themselves, until none is left; a circle stays. */
+static px_status judge_references(walk *self, px_error *err)
+{
+    for (int depth = 0; self->link_count > 0; depth++) {
+        int kept = 0;
+        for (int i = 0; i < self->link_count; i++) {
+            bool needs = false;
+            for (int k = 0; k < self->link_count && !needs; k++)
+                needs = self->links[k].from == self->links[i].to;
+            if (needs)
+                self->links[kept++] = self->links[i];
+        }
+        if (kept == self->link_count || depth == DEPTH_MAX)
+            return px_fail(err, PX_CORRUPT_IMAGE, "the picture is made of itself");
+        self->link_count = kept;
+    }
+    return PX_OK;
+}
+
 static px_status see(walk *self, const box *b, px_error *err)
 {
     const uint8_t *data = self->file.data + b->from;
@@ -99,6 +152,8 @@ static px_status see(walk *self, const box *b, px_error *err)
         return judge_claim(self, get_32(data + 4), get_32(data + 8), err);
     if (is_type(b, "tkhd"))
         return see_track_header(self, data, count, err);
+    if (is_type(b, "iref"))
+        return see_references(self, b, err);
     if (is_type(b, "elst"))
         see_edit_list(self, data, count);
     self->described |= is_type(b, "meta") || is_type(b, "moov");
@@ -115,21 +170,20 @@ static int parent_skip(const box *b)
     return -1;
 }
 
-px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, px_error *err)
+static px_status see_all(walk *self, px_error *err)
 {
-    walk self = { .file = file, .limits = limits };
-    uint64_t at = 0, ends[DEPTH_MAX] = { file.count };
+    uint64_t at = 0, ends[DEPTH_MAX] = { self->file.count };
     int depth = 0;
     for (int i = 0; i < BOXES_MAX; i++) {
         box b;
-        bool inner = false, there = box_at(file, at, ends[depth], &b, depth == 0 ? &self.found.cut : &inner);
+        bool inner = false, there = box_at(self->file, at, ends[depth], &b, depth == 0 ? &self->found.cut : &inner);
         if (!there && depth == 0)
             break;
         if (!there) {
             at = ends[depth--];
             continue;
         }
-        PX_TRY(see(&self, &b, err));
+        PX_TRY(see(self, &b, err));
         int skip = parent_skip(&b);
         at = b.to;
         if (skip >= 0 && depth + 1 < DEPTH_MAX && (uint64_t)skip <= b.to - b.from) {
@@ -137,6 +191,16 @@ px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, 
             at = b.from + (uint64_t)skip;
         }
     }
+    return PX_OK;
+}
+
+static void walk_done(walk *self) { free(self->links); }
+
+px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, px_error *err)
+{
+    PX_AUTO(walk_done) walk self = { .file = file, .limits = limits };
+    PX_TRY(see_all(&self, err));
+    PX_TRY(judge_references(&self, err));
     self.found.cut |= !self.described || !self.filled;
     *ret = self.found;
     return PX_OK;

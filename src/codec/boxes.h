@@ -18,7 +18,8 @@ typedef struct px_boxes {
     int plays; /* how often an image sequence is played, by its edit list; 0: for ever, or not said */
 } px_boxes;
 
-/* Walks over what describes pictures (items and tracks) and judges every size that is claimed. Damage is left to the library. */
+/* Walks over what describes pictures (items and tracks), judges every size that is claimed, and refuses a picture that is made of
+ * itself. Other damage is left to the library. */
 PX_CHECKED px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, px_error *err);
 
 #endif

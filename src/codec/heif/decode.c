@@ -139,11 +139,13 @@ static void read_profile(heif_decoder *self)
         return;
     }
     struct heif_color_profile_nclx *numbers = NULL;
-    if (px_heif.image_handle_get_nclx_color_profile(self->handle, &numbers).code != heif_error_Ok)
-        return;
-    header->profile = px_nclx_profile((int)numbers->color_primaries, (int)numbers->transfer_characteristics, false);
-    self->profile = (uint8_t *)(uintptr_t)header->profile.data;
-    px_heif.nclx_color_profile_free(numbers);
+    struct heif_error error = px_heif.image_handle_get_nclx_color_profile(self->handle, &numbers);
+    if (error.code == heif_error_Ok) {
+        header->profile = px_nclx_profile((int)numbers->color_primaries, (int)numbers->transfer_characteristics, false);
+        self->profile = (uint8_t *)(uintptr_t)header->profile.data;
+    }
+    if (numbers) /* also left behind on failure, before version 1.16 */
+        px_heif.nclx_color_profile_free(numbers);
 }
 
 /* libheif puts grids together by a size that is not the header's: it may be no larger. */

@@ -332,9 +332,39 @@ static void an_edit_list_says_how_often_a_sequence_plays(void **state)
     }
 }
 
+static bool is_mapped(const char *name)
+{
+    char line[4096];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps))
+        found |= strstr(line, name) != NULL;
+    fclose(maps);
+    return found;
+}
+
+/* First of all tests in this program: nothing has been loaded. */
+static void only_who_needs_a_library_loads_it(void **state)
+{
+    (void)state;
+    px_encoder_spec spec = spec_of(8, 8, PX_RGB, PX_OPAQUE);
+    uint8_t *pixels = picture(8, 8, 3);
+    size_t count;
+    spec.format = PX_FORMAT_PNG;
+    free(encode(spec, pixels, &count));
+    assert_false(is_mapped("/libavif") || is_mapped("/libheif") || is_mapped("/libjxl"));
+    spec.format = PX_FORMAT_AVIF;
+    free(encode(spec, pixels, &count));
+    assert_true(is_mapped("/libavif"));
+    assert_false(is_mapped("/libheif") || is_mapped("/libjxl"));
+    free(pixels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_who_needs_a_library_loads_it),
         cmocka_unit_test(lossless_is_exact_and_lossy_is_not),
         cmocka_unit_test(lossy_is_near),
         cmocka_unit_test(quality_costs_bytes_and_effort_saves_them),

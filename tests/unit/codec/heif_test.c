@@ -128,6 +128,31 @@ static void a_claim_of_too_many_pixels_is_refused_by_its_header(void **state)
     assert_true(status == PX_TOO_MANY_PIXELS || status == PX_CORRUPT_IMAGE);
 }
 
+/* libheif would call itself until the stack is full. */
+static void a_picture_made_of_itself_is_refused(void **state)
+{
+    (void)state;
+    struct file file = file_of("grid.heic");
+    uint8_t *parts = find_box(file.data, file.count, "dimg"); /* from item 3, 2 parts: items 1 and 2 */
+    px_header h = { 0 };
+    uint8_t *samples = NULL;
+    assert_int_equal(parts[7], 2);
+    parts[7] = 3;
+    assert_int_equal(decode(file.data, file.count, &h, &samples), PX_CORRUPT_IMAGE);
+}
+
+static void numbers_that_mean_nothing_are_passed_over(void **state)
+{
+    (void)state;
+    struct file file = file_of("turned.heic");
+    px_header h = { 0 };
+    uint8_t *samples = NULL;
+    find_box(file.data, file.count, "nclx")[1] = 250;
+    assert_int_equal(decode(file.data, file.count, &h, &samples), PX_OK);
+    assert_int_equal(h.profile.count, 0);
+    free(samples);
+}
+
 static void it_is_read_and_not_written(void **state)
 {
     (void)state;
@@ -144,6 +169,8 @@ int main(void)
         cmocka_unit_test(alpha_and_colours_by_number_are_seen),
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
+        cmocka_unit_test(a_picture_made_of_itself_is_refused),
+        cmocka_unit_test(numbers_that_mean_nothing_are_passed_over),
         cmocka_unit_test(it_is_read_and_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
