@@ -17,7 +17,7 @@ static const struct {
     int speed, coarser, bytes;
 } efforts[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = { 9, -2, 24 }, [PX_EFFORT_NORMAL] = { 7, 0, 24 }, [PX_EFFORT_HIGH] = { 4, 3, 40 } };
 
-enum { LOSSLESS_BYTES = 40 };
+enum { LOSSLESS_BYTES = 40, AHEAD_BYTES = 340 }; /* likewise; the second where it looks at frames ahead */
 
 /* libaom's quantizer at which a picture has the SSIM of our JPEG of that quality (docs/formats.md); straight in between. */
 static const struct {
@@ -214,9 +214,14 @@ px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     return PX_OK;
 }
 
-/* Our picture and its planes, and what libaom was seen to take. */
+/* Our picture and its planes, and what libaom was seen to take; alpha is encoded by a second one. */
 uint64_t px_avif_encoder_memory(const px_encoder_spec *spec)
 {
     uint64_t pixels = (uint64_t)spec->width * (uint64_t)spec->height;
-    return pixels * (unsigned)(spec->lossless ? LOSSLESS_BYTES : efforts[spec->effort].bytes) + (UINT64_C(32) << 20);
+    unsigned bytes = (unsigned)(spec->lossless ? LOSSLESS_BYTES : efforts[spec->effort].bytes);
+    if (spec->frames > 1 && spec->effort == PX_EFFORT_HIGH)
+        bytes = AHEAD_BYTES;
+    if (spec->alpha != PX_OPAQUE)
+        bytes += bytes / 2;
+    return pixels * bytes + (UINT64_C(32) << 20);
 }

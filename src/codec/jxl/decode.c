@@ -75,7 +75,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const jxl_decoder *self = (const jxl_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height, channels = pixels_of(self).num_channels;
     uint64_t extra = self->info.num_extra_channels > 16 ? 16 : self->info.num_extra_channels;
-    return sizeof *self + self->file.count + pixels * channels + pixels * (3 + extra) * 12 + (UINT64_C(32) << 20);
+    return sizeof *self + self->file.count + pixels * channels + pixels * (3 + extra) * 8 + (UINT64_C(32) << 20);
 }
 
 /* The next frame into our picture. */
