@@ -151,6 +151,21 @@ def test_colours_by_number_are_turned_right(tmp_path, primaries):
     assert primaries == 1 or not near(got, colour, 1)
 
 
+@pytest.mark.parametrize("nits,light", [(0, 0), (20, 20 / 203), (80, 80 / 203), (1000, 1), (4000, 1)])
+def test_hdr_is_toned_down(tmp_path, nits, light):
+    """PQ (SMPTE ST 2084): up to half of diffuse white as it is, 1000 cd/m2 and more are white."""
+    p = (nits / 10000) ** 0.1593017578125
+    grey = round(255 * ((0.8359375 + 18.8515625 * p) / (1 + 18.6875 * p)) ** 78.84375)
+    Image.new("RGB", (64, 48), (grey, grey, grey + 1 if grey < 255 else 254)).save(tmp_path / "a.png")  # almost: grey would have one channel
+    resize("--width", "0", "--lossless", tmp_path / "a.png", tmp_path / "a.avif")
+    data = bytearray((tmp_path / "a.avif").read_bytes())
+    at = data.index(b"nclx") + 4
+    data[at:at + 4] = struct.pack(">HH", 9, 16)
+    (tmp_path / "b.avif").write_bytes(data)
+    wanted = 255 * (1.055 * light ** (1 / 2.4) - 0.055) if light > 0.0031308 else 255 * 12.92 * light
+    assert abs(as_png(tmp_path, tmp_path / "b.avif").convert("RGB").getpixel((5, 5))[1] - wanted) <= 3
+
+
 @pytest.mark.parametrize("name,size,colours", [("turned.heic", (64, 96), None), ("grid.heic", (120, 60), [RED, GREEN, BLUE, WHITE]),
                                                 ("alpha.heic", (96, 64), [RED, GREEN, BLUE, WHITE])])
 def test_heic_is_what_people_see(tmp_path, name, size, colours):

@@ -99,6 +99,24 @@ static void alpha_and_colours_by_number_are_seen(void **state)
     px_source_close(&source);
 }
 
+/* Its colours are not multiplied, but it says they are: so they come out divided by alpha, as far as that goes. */
+static void premultiplied_alpha_is_made_straight(void **state)
+{
+    (void)state;
+    struct file file = file_of("premultiplied.heic");
+    px_header h = { 0 };
+    uint8_t *samples = NULL;
+    assert_int_equal(decode(file.data, file.count, &h, &samples), PX_OK);
+    assert_int_equal(h.alpha, PX_STRAIGHT);
+    for (int x = 8; x < 40; x += 8) { /* red: 200, 30, 30 */
+        const uint8_t *p = samples + (16 * h.width + x) * 4;
+        int wanted = 30 * 255 / p[3];
+        assert_int_equal(p[0], 255);
+        assert_true(abs(p[1] - (wanted > 255 ? 255 : wanted)) <= 12 + wanted / 10);
+    }
+    free(samples);
+}
+
 static void a_cut_is_truncated_wherever_it_falls(void **state)
 {
     (void)state;
@@ -167,6 +185,7 @@ int main(void)
         cmocka_unit_test(every_turn_and_mirror_is_applied),
         cmocka_unit_test(a_grid_is_one_picture),
         cmocka_unit_test(alpha_and_colours_by_number_are_seen),
+        cmocka_unit_test(premultiplied_alpha_is_made_straight),
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
         cmocka_unit_test(a_picture_made_of_itself_is_refused),
