@@ -92,11 +92,10 @@ static void orientation_and_profile_come_back(void **state)
         spec.orientation = orientation;
         spec.profile = any_profile();
         size_t count;
-        uint8_t *data = encode(spec, pixels, &count), *back = NULL;
+        uint8_t *data = encode(spec, pixels, &count);
         px_limits limits = PX_LIMITS_DEFAULT;
         px_source source = source_of(data, count);
         px_decoder *decoder = NULL;
-        (void)back;
         assert_int_equal(px_decoder_open(&source, &limits, &decoder, NULL), PX_OK);
         assert_int_equal(decoder->header.orientation, orientation ? orientation : 1);
         assert_int_equal(decoder->header.width, 16);
