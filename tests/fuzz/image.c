@@ -14,12 +14,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     limits.scans = 20;
     limits.metadata_bytes = 1 << 20;
     limits.memory_bytes = 64 << 20;
+    limits.truncated = count % 2;
     px_output_spec specs[2] = { PX_OUTPUT_SPEC_DEFAULT, PX_OUTPUT_SPEC_DEFAULT };
     specs[0].width = specs[0].height = 32;
     specs[0].fit = PX_FIT_COVER;
     specs[1].width = 0;
     specs[1].format = PX_FORMAT_KEEP;
-    specs[1].colour = PX_COLOUR_KEEP;
+    specs[1].colour = count % 4 < 2 ? PX_COLOUR_KEEP : PX_COLOUR_SRGB;
+    specs[0].strip = PX_STRIP_GPS;
+    specs[1].strip = PX_STRIP_NONE;
     int fds[2] = { memfd_create("jpeg", MFD_CLOEXEC), memfd_create("png", MFD_CLOEXEC) };
     px_source source;
     px_transform_report report;

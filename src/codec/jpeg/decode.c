@@ -30,6 +30,7 @@ typedef struct jpeg_decoder {
     const px_limits *limits;
     uint64_t offset;     /* of the next byte to read from the source */
     uint64_t metadata_bytes;
+    uint64_t end;        /* where the source is taken to end, if not 0: in front of a marker that is cut */
     bool ended;          /* the source had no more bytes when the library wanted some */
     bool inverted;       /* CMYK as Adobe writes it */
     uint8_t *row;        /* owned; one row as the library gives it */
@@ -109,6 +110,8 @@ static boolean input_fill(j_decompress_ptr library)
     px_status status = px_source_read_at(self->source, self->offset, self->bytes, INPUT_BYTES, &count, self->err);
     if (status != PX_OK)
         give_up(self, status);
+    if (self->end && count > self->end - self->offset)
+        count = (size_t)(self->end - self->offset);
     self->offset += count;
     if (self->offset > self->limits->input_bytes) {
         px_fail(self->err, PX_TOO_MANY_BYTES, "the source is over %llu bytes (limits.input_bytes)",
@@ -132,6 +135,8 @@ static void input_skip(j_decompress_ptr library, long count)
         return;
     }
     self->offset += (size_t)count - self->input.bytes_in_buffer;
+    if (self->end && self->offset > self->end)
+        self->offset = self->end;
     self->input.bytes_in_buffer = 0;
 }
 
@@ -247,9 +252,27 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     return bytes;
 }
 
-static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+static px_status read_header(jpeg_decoder *self, px_error *err)
 {
-    jpeg_decoder *self = (jpeg_decoder *)base;
+    self->err = err;
+    if (setjmp(self->jump))
+        return self->status;
+
+    jpeg_create_decompress(&self->library);
+    self->library.client_data = self;
+    self->library.src = &self->input;
+    self->library.progress = &self->progress;
+    for (int marker = JPEG_APP0 + 1; marker <= JPEG_APP0 + 15; marker++)
+        if (marker != JPEG_APP0 + 14)
+            jpeg_set_marker_processor(&self->library, marker, on_marker);
+    jpeg_set_marker_processor(&self->library, JPEG_COM, on_marker);
+    if (jpeg_read_header(&self->library, TRUE) != JPEG_HEADER_OK)
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: no picture in the header");
+    return PX_OK;
+}
+
+static px_status start_library(jpeg_decoder *self, int eighths, px_error *err)
+{
     self->err = err;
     if (setjmp(self->jump))
         return self->status;
@@ -262,6 +285,48 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
         self->base.header.truncated = true;
     else if (jpeg_has_multiple_scans(&self->library) && self->ended)
         return px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends before its last scan");
+    return PX_OK;
+}
+
+/* Where the last marker begins that is no restart; 0 if none is near the end. */
+static uint64_t last_marker(const jpeg_decoder *self)
+{
+    uint8_t tail[2 * MARKER_BYTES];
+    uint64_t total = px_source_bytes(self->source, NULL), from = total > sizeof tail ? total - sizeof tail : 0;
+    size_t count = 0;
+    if (px_source_read_at(self->source, from, tail, sizeof tail, &count, NULL) != PX_OK)
+        return 0;
+    for (size_t at = count; at-- > 1;)
+        if (tail[at - 1] == 0xff && tail[at] >= 0xc0 && tail[at] != 0xff && (tail[at] < 0xd0 || tail[at] > 0xd9))
+            return from + at - 1;
+    return 0;
+}
+
+/* The source ends inside a marker between two scans, from where the library finds no way on: read it again, as if it ended in front. */
+static px_status start_again(jpeg_decoder *self, int eighths, px_error *err)
+{
+    J_COLOR_SPACE space = self->library.out_color_space;
+    self->end = last_marker(self);
+    if (self->end == 0)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends before its first scan does");
+    jpeg_destroy_decompress(&self->library);
+    self->offset = self->metadata_bytes = 0;
+    self->ended = false;
+    self->input.bytes_in_buffer = 0;
+    PX_TRY(read_header(self, err));
+    self->library.out_color_space = space;
+    PX_TRY(start_library(self, eighths, err));
+    self->base.header.truncated = true;
+    return PX_OK;
+}
+
+static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    jpeg_decoder *self = (jpeg_decoder *)base;
+    px_status status = start_library(self, eighths, err);
+    if (status == PX_TRUNCATED_IMAGE && self->limits->truncated)
+        status = start_again(self, eighths, err);
+    PX_TRY(status);
     self->row = malloc((size_t)self->library.output_width * 4);
     if (!self->row)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %u pixels", self->library.output_width);
@@ -318,25 +383,6 @@ static void decoder_close(px_decoder *base)
     free(self->xmp);
     free(self->row);
     free(self);
-}
-
-static px_status read_header(jpeg_decoder *self, px_error *err)
-{
-    self->err = err;
-    if (setjmp(self->jump))
-        return self->status;
-
-    jpeg_create_decompress(&self->library);
-    self->library.client_data = self;
-    self->library.src = &self->input;
-    self->library.progress = &self->progress;
-    for (int marker = JPEG_APP0 + 1; marker <= JPEG_APP0 + 15; marker++)
-        if (marker != JPEG_APP0 + 14)
-            jpeg_set_marker_processor(&self->library, marker, on_marker);
-    jpeg_set_marker_processor(&self->library, JPEG_COM, on_marker);
-    if (jpeg_read_header(&self->library, TRUE) != JPEG_HEADER_OK)
-        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: no picture in the header");
-    return PX_OK;
 }
 
 bool px_jpeg_is(px_bytes first) { return px_has_bytes(first, 0, "\xff\xd8\xff", 3); }
