@@ -191,3 +191,13 @@ def test_the_service_follows_the_recipe(tmp_path):
     absent(credit, SECRETS)
     assert b"(c) Ada 2026" in credit and b"SerialOfBody" in whole and b"ThumbnailBytes" not in whole
     assert all(Image.open(io.BytesIO(data)).size == (100, 150) for data in (bare, credit, whole))
+
+
+@pytest.mark.skipif(not shutil.which("exiftool"), reason="no exiftool here: apt-get install libimage-exiftool-perl")
+def test_the_page_s_commands_print_what_the_page_says(tmp_path):
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs/privacy.md").read_text()
+    commands, printed = page.split("```sh\n")[1].split("```")[0], page.split("prints two lines")[1].split("```\n")[1].split("```")[0]
+    (tmp_path / "photo.jpg").write_bytes(jpeg((1000, 700)))
+    done = subprocess.run(["bash", "-euc", f"pixmill() {{ '{pathlib.Path(PROGRAM).resolve()}' \"$@\"; }}\n{commands}"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "".join(line for line in done.stdout.splitlines(True) if "->" not in line) == printed

@@ -59,6 +59,7 @@ static void on_error(j_common_ptr library)
     char text[JMSG_LENGTH_MAX];
     library->err->format_message(library, text);
     px_status status = library->err->msg_code == JERR_OUT_OF_MEMORY ? PX_OUT_OF_MEMORY
+                     : library->err->msg_code == JERR_IMAGE_TOO_BIG ? PX_TOO_MANY_PIXELS
                      : self->ended ? PX_TRUNCATED_IMAGE
                      : library->err->msg_code == JERR_BAD_PRECISION || library->err->msg_code == JERR_SOF_UNSUPPORTED
                          ? PX_UNSUPPORTED_FORMAT
