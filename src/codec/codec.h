@@ -114,6 +114,14 @@ typedef struct px_encoder_spec {
     px_bytes text;    /* PNG's text chunks, likewise; others ignore it */
 } px_encoder_spec;
 
+/* From what a source says of itself to what an output may say: fills spec's exif, xmp and text from the header's, as `strip` and spec's
+ * orientation have it. They live in *ret, until done. */
+typedef struct px_metadata {
+    uint8_t *exif, *xmp, *text; /* owned */
+} px_metadata;
+PX_CHECKED px_status px_metadata_choose(const px_header *header, px_strip strip, px_encoder_spec *spec, px_metadata *ret, px_error *err);
+void px_metadata_done(px_metadata *metadata);
+
 typedef struct px_encoder px_encoder;
 struct px_encoder {
     /* Before the first row of each frame, if there are several. NULL where a format has stills only. */

@@ -3,7 +3,7 @@
  *
  * XMP repeats the orientation, in one of two spellings; it is made right in place. PNG's text chunks are kept or not by their
  * keyword; those that are EXIF, XMP or IPTC in disguise never are. */
-#include "codec/metadata.h"
+#include "codec/codec.h"
 
 #include <stdlib.h>
 
