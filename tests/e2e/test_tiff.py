@@ -90,7 +90,7 @@ def test_every_orientation(photo, tmp_path):
 @pytest.mark.parametrize("effort", ["low", "normal", "high"])
 def test_what_is_written_is_read_by_others_and_by_us(photo, tmp_path, effort):
     for mode in ("L", "LA", "RGB", "RGBA"):
-        photo.convert(mode).resize((900, 700)).save(tmp_path / f"{mode}.png")
+        photo.convert(mode).resize((450, 350)).save(tmp_path / f"{mode}.png")
     for mode, got in all_resized(tmp_path, "--width", "0", "--effort", effort, kind="png", to="tiff").items():
         assert (got.format, got.mode, got.info["compression"]) == ("TIFF", mode, "tiff_adobe_deflate")
         assert worst(shown(got), shown(Image.open(tmp_path / f"{mode}.png"))) == 0
