@@ -5,7 +5,6 @@
 #ifndef PX_IMAGE_LANE_H
 #define PX_IMAGE_LANE_H
 
-#include "codec/metadata.h"
 #include "image/choose.h"
 #include "image/colour.h"
 #include "image/image.h"

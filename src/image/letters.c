@@ -1,4 +1,4 @@
-/* HarfBuzz says which glyphs and where, in the font's units; the ink's box follows from that. FreeType gives each glyph's
+/* The line is cut into runs of one direction (runs.h), and HarfBuzz says of each which glyphs and where, in the font's units; the ink's box follows from that. FreeType gives each glyph's
  * outline, in the same units; scaled and moved by us to its place, it is drawn into the plane span by span, the most ink
  * winning where two glyphs touch. So no size is rounded to a whole pixel, and there is no bitmap of a glyph in between. */
 #include "image/letters.h"
@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/runs.h"
 #include "image/typeset.h"
 
 struct px_letters {
     hb_blob_t *blob;
     hb_face_t *face;
     hb_font_t *font;
-    hb_buffer_t *line;
+    hb_buffer_t *runs[PX_MARK_TEXT_MAX]; /* from left to right */
+    int run_count;
     FT_Library library;
     FT_Face outlines;
     double left, bottom, right, top; /* of the ink, in the font's units; the line begins at 0, 0 */
@@ -27,7 +29,8 @@ void px_letters_close(px_letters *self)
         px_ft.Done_Face(self->outlines);
     if (self->library)
         px_ft.Done_FreeType(self->library);
-    px_hb.buffer_destroy(self->line);
+    for (int i = 0; i < self->run_count; i++)
+        px_hb.buffer_destroy(self->runs[i]);
     px_hb.font_destroy(self->font);
     px_hb.face_destroy(self->face);
     px_hb.blob_destroy(self->blob);
@@ -35,17 +38,6 @@ void px_letters_close(px_letters *self)
 }
 
 static void letters_done(px_letters **self) { px_letters_close(*self); }
-
-/* The character at `text`, which is UTF-8. */
-static unsigned character_at(const char *text)
-{
-    const uint8_t *c = (const uint8_t *)text;
-    int more = c[0] >= 0xf0 ? 3 : c[0] >= 0xe0 ? 2 : c[0] >= 0xc0 ? 1 : 0;
-    unsigned value = more == 0 ? c[0] : c[0] & (0x3fu >> more);
-    for (int i = 1; i <= more && (c[i] & 0xc0) == 0x80; i++)
-        value = value << 6 | (c[i] & 0x3f);
-    return value;
-}
 
 static px_status open_font(px_letters *self, px_bytes font, px_error *err)
 {
@@ -62,29 +54,57 @@ static px_status open_font(px_letters *self, px_bytes font, px_error *err)
     return PX_OK;
 }
 
-/* Where its glyphs leave ink; refuses a character that the font has no glyph for. */
-static px_status measure(px_letters *self, const char *text, px_error *err)
+/* Glyphs of a run, and where the pen is. */
+struct pen {
+    double x, y;
+};
+
+static void move(struct pen *pen, const hb_glyph_position_t *place)
+{
+    pen->x += place->x_advance;
+    pen->y += place->y_advance;
+}
+
+/* Where a run's glyphs leave ink; refuses a character that the font has no glyph for. */
+static px_status measure(px_letters *self, hb_buffer_t *run, const char *text, struct pen *pen, px_error *err)
 {
     unsigned count = 0;
-    const hb_glyph_info_t *glyphs = px_hb.buffer_get_glyph_infos(self->line, &count);
-    const hb_glyph_position_t *places = px_hb.buffer_get_glyph_positions(self->line, &count);
-    double x = 0, y = 0;
-    self->left = self->bottom = INFINITY;
-    self->right = self->top = -INFINITY;
+    const hb_glyph_info_t *glyphs = px_hb.buffer_get_glyph_infos(run, &count);
+    const hb_glyph_position_t *places = px_hb.buffer_get_glyph_positions(run, &count);
     for (unsigned i = 0; i < count; i++) {
         hb_glyph_extents_t ink;
         if (glyphs[i].codepoint == 0)
             return px_fail(err, PX_BAD_RECIPE, "the watermark's font has no glyph for U+%04X: name one that has with watermark.font",
-                           character_at(text + glyphs[i].cluster));
+                           px_character_at(text + glyphs[i].cluster, NULL));
         if (px_hb.font_get_glyph_extents(self->font, glyphs[i].codepoint, &ink) && ink.width != 0 && ink.height != 0) {
-            double left = x + places[i].x_offset + ink.x_bearing, top = y + places[i].y_offset + ink.y_bearing;
+            double left = pen->x + places[i].x_offset + ink.x_bearing, top = pen->y + places[i].y_offset + ink.y_bearing;
             self->left = fmin(self->left, left);
             self->right = fmax(self->right, left + ink.width);
             self->top = fmax(self->top, top);
             self->bottom = fmin(self->bottom, top + ink.height);
         }
-        x += places[i].x_advance;
-        y += places[i].y_advance;
+        move(pen, &places[i]);
+    }
+    return PX_OK;
+}
+
+/* All of the text is given with each run, so that letters join across. */
+static px_status shape(px_letters *self, const char *text, px_error *err)
+{
+    px_run runs[PX_MARK_TEXT_MAX];
+    int count = px_runs_of(text, runs);
+    struct pen pen = { 0, 0 };
+    self->left = self->bottom = INFINITY;
+    self->right = self->top = -INFINITY;
+    for (int i = 0; i < count; i++) {
+        hb_buffer_t *run = self->runs[self->run_count++] = px_hb.buffer_create();
+        px_hb.buffer_add_utf8(run, text, -1, (unsigned)runs[i].start, runs[i].count);
+        px_hb.buffer_set_direction(run, runs[i].from_right ? HB_DIRECTION_RTL : HB_DIRECTION_LTR);
+        px_hb.buffer_guess_segment_properties(run); /* script and language */
+        px_hb.shape(self->font, run, NULL, 0);
+        if (!px_hb.buffer_allocation_successful(run))
+            return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a text");
+        PX_TRY(measure(self, run, text, &pen, err));
     }
     if (!(self->right > self->left && self->top > self->bottom))
         return px_fail(err, PX_BAD_RECIPE, "the watermark's text leaves no ink in this font");
@@ -98,13 +118,7 @@ px_status px_letters_open(const char *text, px_bytes font, px_letters **ret, px_
     if (!self)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a text");
     PX_TRY(open_font(self, font, err));
-    self->line = px_hb.buffer_create();
-    px_hb.buffer_add_utf8(self->line, text, -1, 0, -1);
-    px_hb.buffer_guess_segment_properties(self->line);
-    px_hb.shape(self->font, self->line, NULL, 0);
-    if (!px_hb.buffer_allocation_successful(self->line))
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a text");
-    PX_TRY(measure(self, text, err));
+    PX_TRY(shape(self, text, err));
     *ret = self;
     self = NULL;
     return PX_OK;
@@ -148,18 +162,25 @@ static bool draw_glyph(px_letters *self, unsigned glyph, double x, double y, dou
     return px_ft.Outline_Render(self->library, outline, &how) == 0;
 }
 
+static px_status draw_run(px_letters *self, hb_buffer_t *run, struct pen *pen, struct plane *plane, px_error *err)
+{
+    double across = plane->width / (self->right - self->left), up = plane->height / (self->top - self->bottom);
+    unsigned count = 0;
+    const hb_glyph_info_t *glyphs = px_hb.buffer_get_glyph_infos(run, &count);
+    const hb_glyph_position_t *places = px_hb.buffer_get_glyph_positions(run, &count);
+    for (unsigned i = 0; i < count; i++) {
+        if (!draw_glyph(self, glyphs[i].codepoint, pen->x + places[i].x_offset, pen->y + places[i].y_offset, across, up, plane))
+            return px_fail(err, PX_BAD_RECIPE, "the watermark's font has a glyph (%u) that cannot be drawn", glyphs[i].codepoint);
+        move(pen, &places[i]);
+    }
+    return PX_OK;
+}
+
 px_status px_letters_draw(px_letters *self, int width, int height, uint8_t *coverage, px_error *err)
 {
     struct plane plane = { width, height, coverage };
-    double across = width / (self->right - self->left), up = height / (self->top - self->bottom), x = -self->left, y = -self->bottom;
-    unsigned count = 0;
-    const hb_glyph_info_t *glyphs = px_hb.buffer_get_glyph_infos(self->line, &count);
-    const hb_glyph_position_t *places = px_hb.buffer_get_glyph_positions(self->line, &count);
-    for (unsigned i = 0; i < count; i++) {
-        if (!draw_glyph(self, glyphs[i].codepoint, x + places[i].x_offset, y + places[i].y_offset, across, up, &plane))
-            return px_fail(err, PX_BAD_RECIPE, "the watermark's font has a glyph (%u) that cannot be drawn", glyphs[i].codepoint);
-        x += places[i].x_advance;
-        y += places[i].y_advance;
-    }
+    struct pen pen = { -self->left, -self->bottom };
+    for (int i = 0; i < self->run_count; i++)
+        PX_TRY(draw_run(self, self->runs[i], &pen, &plane, err));
     return PX_OK;
 }

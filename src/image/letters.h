@@ -1,7 +1,7 @@
 /* letters.h - one line of text as a picture of its ink: shaped by HarfBuzz, drawn by FreeType. Private to src/image.
  *
- * Script and direction are guessed from the text, so a line of one direction comes out right, from the right too; one that mixes
- * directions does not. Sizes are those of the ink alone: where a mark lies is then what people see. */
+ * Each piece of one direction is shaped by itself, its script guessed from its letters. Sizes are those of the ink alone: where a
+ * mark lies is then what people see. */
 #ifndef PX_IMAGE_LETTERS_H
 #define PX_IMAGE_LETTERS_H
 

@@ -12,7 +12,7 @@
 #define PX_HB_LIST(X)                                                                                    \
     X(blob_create) X(blob_destroy) X(face_create) X(face_destroy) X(face_get_upem) X(face_get_glyph_count) \
     X(font_create) X(font_destroy) X(font_get_glyph_extents) X(buffer_create) X(buffer_destroy)          \
-    X(buffer_add_utf8) X(buffer_guess_segment_properties) X(shape) X(buffer_get_glyph_infos)             \
+    X(buffer_add_utf8) X(buffer_set_direction) X(buffer_guess_segment_properties) X(shape) X(buffer_get_glyph_infos) \
     X(buffer_get_glyph_positions) X(buffer_allocation_successful)
 
 #define PX_FT_LIST(X)                                                                                     \

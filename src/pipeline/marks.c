@@ -186,7 +186,7 @@ static px_status blame(px_status status, const char *name, bool is_font, const c
     if (status == PX_NO_SUCH_KEY || status == PX_NO_SUCH_BUCKET)
         return px_fail(err, PX_BAD_RECIPE, "%s: %s: there is no %.160s; upload it, or name another", where, what(is_font), name);
     if (status == PX_ACCESS_DENIED)
-        return px_fail(err, status, "%s: %s: %.100s may not be read: the role needs s3:GetObject for it (%.120s)", where, what(is_font), name, why.message);
+        return px_fail(err, status, "%s: %s: %.100s may not be read, or is not there: the role needs s3:GetObject for it (%.100s)", where, what(is_font), name, why.message);
     return status == PX_OK ? PX_OK : px_fail(err, status, "%s: %s: %.140s: %.180s", where, what(is_font), name, why.message);
 }
 
