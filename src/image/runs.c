@@ -135,18 +135,12 @@ int px_runs_of(const char *text, px_run runs[PX_MARK_TEXT_MAX])
         }
         runs[count - 1].count = self.starts[i + 1] - runs[count - 1].start;
     }
-    for (int level = 2; level >= 1; level--) /* L2 */
-        for (int i = 0; i < count; i++) {
-            int end = i;
-            while (end < count && levels[end] >= level)
-                end++;
-            reverse(runs + i, end - i);
-            for (int k = 0; level == 2 && k < (end - i) / 2; k++) { /* levels go along; after the last round nobody asks */
-                int one = levels[i + k];
-                levels[i + k] = levels[end - 1 - k];
-                levels[end - 1 - k] = one;
-            }
-            i = end > i ? end : i;
-        }
+    for (int i = 0, end; i < count; i = end) { /* L2; of level 2 there are no two runs side by side to be turned first */
+        end = i;
+        while (end < count && levels[end] >= 1)
+            end++;
+        reverse(runs + i, end - i);
+        end = end > i ? end : i + 1;
+    }
     return count;
 }
