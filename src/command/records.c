@@ -28,10 +28,11 @@ static bool print_json(void *context, const px_record *record)
 
 static void print_output(const px_record *record, const px_record_output *output)
 {
-    char size[PX_SIZE_TEXT], dimensions[32], saving[32] = "";
+    char size[PX_SIZE_TEXT], dimensions[32] = "", saving[32] = "";
     px_size_format(output->bytes, size);
-    snprintf(dimensions, sizeof dimensions, "%dx%d", output->width, output->height);
-    if (record->bytes)
+    if (output->width)
+        snprintf(dimensions, sizeof dimensions, "%dx%d", output->width, output->height);
+    if (record->bytes && output->width)
         snprintf(saving, sizeof saving, "%+.0f %%",
                  100.0 * ((double)output->bytes - (double)record->bytes) / (double)record->bytes);
     printf("%12s  %-44s %12s %9s %8s\n", "->", output->key, dimensions, size, saving);

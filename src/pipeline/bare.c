@@ -48,6 +48,8 @@ static bool read_output(struct bare *self, const px_output *output, const char *
         return false;
     *ret = (px_record_output){ .id = output->id, .bucket = self->config->destination, .key = name, .format = px_format_name(format),
                                .etag = object.etag, .recipe = px_arena_copy_text(arena, ret_owner->recipe), .bytes = object.bytes };
+    if (output == &self->config->recipe.manifest)
+        ret->format = "json";
     return ret->recipe != NULL;
 }
 
@@ -57,16 +59,17 @@ static px_status recall(struct bare *self, const char *image_id, px_arena *arena
     const px_recipe *recipe = &self->config->recipe;
     const char *slash = strchr(image_id, '/');
     px_record record = px_record_empty();
-    px_record_output *outputs = px_new(arena, px_record_output, PX_LIMIT_OUTPUTS);
+    px_record_output *outputs = px_new(arena, px_record_output, PX_LIMIT_OUTPUTS + 1);
     char source[33], *bucket = slash ? px_arena_copy(arena, (px_bytes){ (const uint8_t *)image_id, (size_t)(slash - image_id) }) : NULL;
     record.image_id = px_arena_copy_text(arena, image_id);
     if (!outputs || !bucket || !record.image_id)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a record");
     px_source_id(bucket, slash + 1, source);
-    for (int i = 0; i < recipe->output_count; i++) {
+    for (int i = 0; i < recipe->output_count + px_has_manifest(recipe); i++) {
+        const px_output *output = i < recipe->output_count ? &recipe->outputs[i] : &recipe->manifest;
         px_owner owner;
         px_status status;
-        if (!read_output(self, &recipe->outputs[i], slash + 1, source, arena, &outputs[record.output_count], &owner, &status, err)) {
+        if (!read_output(self, output, slash + 1, source, arena, &outputs[record.output_count], &owner, &status, err)) {
             PX_TRY(status);
             continue;
         }

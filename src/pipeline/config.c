@@ -369,6 +369,7 @@ static px_status load(struct loader *loader, const char *path, const px_setting 
         if (!(px_config_options[i].flags & PX_OPTION_OUTPUT))
             PX_TRY(store(loader, &px_config_options[i], &loader->values[i], config));
     PX_TRY(read_outputs(loader, &config->recipe));
+    PX_TRY(px_manifest_init(&config->recipe, config->manifest, loader->values[find_option("manifest")].origin, loader->err));
     return check_places(config, loader->err);
 }
 

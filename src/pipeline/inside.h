@@ -34,6 +34,18 @@ PX_CHECKED px_status px_mark_check(const char *name, bool is_font, const char *w
 
 bool px_output_needs_marks(const px_output *output);
 
+/* ---- manifest.c ---- */
+
+#define PX_MANIFEST_ID "manifest" /* as an output of a record */
+bool px_has_manifest(const px_recipe *recipe);
+
+/* Completes a recipe whose outputs are known. `name` is borrowed; "" for no manifest. */
+PX_CHECKED px_status px_manifest_init(px_recipe *recipe, const char *name, const char *where, px_error *err);
+
+/* The JSON of a source's outputs, to an empty file. */
+PX_CHECKED px_status px_manifest_write(const px_record *record, const px_record_output *outputs, int count, int fd, uint64_t *ret_bytes,
+                                       px_error *err);
+
 /* ---- heavy.c ---- */
 
 bool px_is_handed_over(const px_pipeline *pipeline); /* is there somebody to hand heavy pictures to? */

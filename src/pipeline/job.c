@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "pipeline/inside.h"
 
-enum { ARENA_BYTES = 32 << 20, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60000, LEASE_SLACK_MS = 2000, DEADLINE_MARGIN_MS = 1500 };
+enum { PUTS_MAX = PX_LIMIT_OUTPUTS + 1 /* and a manifest */, ARENA_BYTES = 32 << 20, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 60000, LEASE_SLACK_MS = 2000, DEADLINE_MARGIN_MS = 1500 };
 
 /* All that one run knows. Texts live in the arena. */
 struct run {
@@ -31,9 +31,9 @@ struct run {
     px_recipe *own;              /* a copy with its watermarks filled in, if it has any */
     px_status marked;            /* how that went, */
     px_error mark_error;         /* and why not */
-    int fds[PX_LIMIT_OUTPUTS];   /* the outputs' bytes */
-    px_put puts[PX_LIMIT_OUTPUTS];
-    px_record_output made[PX_LIMIT_OUTPUTS]; /* what `puts` stores */
+    int fds[PUTS_MAX];           /* the outputs' bytes */
+    px_put puts[PUTS_MAX];
+    px_record_output made[PUTS_MAX]; /* what `puts` stores */
     int made_count;
     const px_record_output *old; /* what the record named when it was claimed */
     size_t old_count;
@@ -53,7 +53,7 @@ struct run {
 
 static void free_fds(struct run *run)
 {
-    for (int i = 0; i < PX_LIMIT_OUTPUTS; i++)
+    for (int i = 0; i < PUTS_MAX; i++)
         px_fd_close(&run->fds[i]);
     px_source_close(&run->source);
     if (run->own)
@@ -354,18 +354,26 @@ static void take_marks(struct run *run)
     run->marked = px_marks_take(run->pipeline->marks, run->pipeline->store, run->own->outputs, run->own->output_count, &run->mark_error);
 }
 
+static bool is_manifest_current(const struct run *run, const px_record_output *made, const char *etag)
+{
+    const char *key;
+    const px_output *manifest = &run->recipe->manifest;
+    return strcmp(made->recipe, manifest->fingerprint) == 0 && strcmp(made->bucket, run->pipeline->config->destination) == 0 &&
+           output_key(run, manifest, etag, PX_FORMAT_JPEG, 0, 0, &key, NULL) == PX_OK && strcmp(made->key, key) == 0;
+}
+
 static bool is_up_to_date(const struct run *run, const px_record *record, const px_object *object)
 {
     const px_recipe *recipe = run->recipe;
     if (run->marked != PX_OK || record->status != PX_RECORD_DONE || strcmp(record->etag, object->etag) != 0 ||
-        record->output_count != (size_t)recipe->output_count)
+        record->output_count != (size_t)(recipe->output_count + px_has_manifest(recipe)))
         return false;
     if (run->job->sequencer && strcmp(record->sequencer, run->job->sequencer) < 0)
         return false;
     for (int i = 0; i < recipe->output_count; i++)
         if (!is_output_current(run, &record->outputs[i], &recipe->outputs[i], object->etag))
             return false;
-    return true;
+    return !px_has_manifest(recipe) || is_manifest_current(run, &record->outputs[recipe->output_count], object->etag);
 }
 
 /* Has another delivery brought this very object to its end already? */
@@ -446,6 +454,13 @@ static px_status compute(struct run *run, const px_output_spec *specs, int count
     return status;
 }
 
+/* The file that holds an output until it is stored. */
+static px_status make_room(struct run *run, int index, px_error *err)
+{
+    run->fds[index] = memfd_create("pixmill-output", MFD_CLOEXEC);
+    return run->fds[index] >= 0 ? PX_OK : px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
+}
+
 static px_status transform(struct run *run, px_error *err)
 {
     px_output_spec specs[PX_LIMIT_OUTPUTS];
@@ -454,9 +469,7 @@ static px_status transform(struct run *run, px_error *err)
         return px_fail(err, run->marked, "%s", run->mark_error.message);
     for (int i = 0; i < count; i++) {
         specs[i] = run->recipe->outputs[i].spec;
-        run->fds[i] = memfd_create("pixmill-output", MFD_CLOEXEC);
-        if (run->fds[i] < 0)
-            return px_fail(err, PX_INTERNAL, "no descriptor left for an output: too many pictures at once, or raise `ulimit -n`");
+        PX_TRY(make_room(run, i, err));
     }
     PX_TRY(take_slot(run, err));
     px_status status = compute(run, specs, count, err);
@@ -473,6 +486,15 @@ static px_status transform(struct run *run, px_error *err)
     return PX_OK;
 }
 
+/* Do none of the first `count` outputs have this one's name? */
+static px_status judge_name(const struct run *run, int count, const char *id, const char *name, px_error *err)
+{
+    for (int k = 0; k < count; k++)
+        if (strcmp(run->puts[k].key, name) == 0)
+            return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", run->recipe->outputs[k].id, id, name);
+    return PX_OK;
+}
+
 /* Names, headers and owners of the outputs that now lie in run->fds. */
 static px_status plan_puts(struct run *run, px_error *err)
 {
@@ -482,9 +504,7 @@ static px_status plan_puts(struct run *run, px_error *err)
         const px_output_report *made = &run->report.outputs[i];
         const char *name;
         PX_TRY(output_key(run, output, run->object.etag, made->format, made->width, made->height, &name, err));
-        for (int k = 0; k < i; k++)
-            if (strcmp(run->puts[k].key, name) == 0)
-                return px_fail(err, PX_BAD_RECIPE, "outputs %s and %s would both be named %s", run->recipe->outputs[k].id, output->id, name);
+        PX_TRY(judge_name(run, i, output->id, name, err));
         run->puts[i] = (px_put){
             .bucket = config->destination, .key = name, .fd = run->fds[i], .bytes = made->bytes,
             .content_type = px_format_media_type(made->format), .cache_control = config->cache_control,
@@ -516,6 +536,30 @@ static void describe(struct run *run)
     }
 }
 
+/* The manifest of what was made: one output more, if it is wanted. */
+static px_status add_manifest(struct run *run, px_error *err)
+{
+    const px_config *config = run->pipeline->config;
+    const px_output *manifest = &run->recipe->manifest;
+    const char *name;
+    uint64_t bytes = 0;
+    int index = run->made_count;
+    if (!px_has_manifest(run->recipe))
+        return PX_OK;
+    PX_TRY(output_key(run, manifest, run->object.etag, PX_FORMAT_JPEG, 0, 0, &name, err));
+    PX_TRY(judge_name(run, index, manifest->id, name, err));
+    PX_TRY(make_room(run, index, err));
+    PX_TRY(px_manifest_write(&run->record, run->made, run->made_count, run->fds[index], &bytes, err));
+    run->puts[index] = (px_put){ .bucket = config->destination, .key = name, .fd = run->fds[index], .bytes = bytes, .content_type = "application/json",
+                                 .cache_control = config->cache_control, .content_disposition = "",
+                                 .owner = owner_of(run, manifest->fingerprint), .overwrite_any = config->overwrite_any };
+    run->made[index] = (px_record_output){ .id = manifest->id, .bucket = config->destination, .key = name, .format = "json",
+                                           .etag = run->puts[index].etag, .recipe = manifest->fingerprint, .bytes = bytes };
+    run->made_count++;
+    say(run, PX_INFO, "output", json_pack("{s:s, s:s, s:s, s:I}", "id", manifest->id, "key", name, "format", "json", "bytes", (json_int_t)bytes));
+    return PX_OK;
+}
+
 /* What can be wrong with a source before a byte of it is decoded. */
 static px_status judge_source(const struct run *run, px_error *err)
 {
@@ -531,7 +575,7 @@ static px_status judge_source(const struct run *run, px_error *err)
 
 static px_status make_outputs(struct run *run, px_error *err)
 {
-    px_set set = { .puts = run->puts, .put_count = (size_t)run->recipe->output_count };
+    px_set set = { .puts = run->puts };
     PX_TRY(judge_source(run, err));
     PX_TRY(transform(run, err));
     run->record.format = px_format_name(run->report.format);
@@ -541,8 +585,10 @@ static px_status make_outputs(struct run *run, px_error *err)
     run->record.placeholder = run->placeholder;
     run->record.colour = run->colour;
     PX_TRY(plan_puts(run, err));
-    PX_TRY(plan_removes(run, run->puts, (int)set.put_count, &set, err));
     describe(run);
+    PX_TRY(add_manifest(run, err));
+    set.put_count = (size_t)run->made_count;
+    PX_TRY(plan_removes(run, run->puts, run->made_count, &set, err));
     return put_set(run, &set, err);
 }
 
@@ -726,7 +772,7 @@ static void log_metrics(const struct run *run, px_status status)
 {
     px_metrics metrics = { .failure = status != PX_OK ? status : run->failed ? run->settlement.status : PX_OK,
                            .total_ms = since_ms(run->start_us), .bytes_in = run->object.bytes, .made = run->made,
-                           .made_count = run->settled ? run->made_count : 0 };
+                           .made_count = run->settled && run->made_count ? run->recipe->output_count : 0 };
     memcpy(metrics.stage_ms, run->stage_ms, sizeof metrics.stage_ms);
     metrics.stage_ms[PX_STAGE_ENGINE] = (double)run->usage.wall_us / 1000.0;
     if (run->pipeline->metrics)

@@ -33,6 +33,7 @@ typedef struct px_output {
 typedef struct px_recipe {
     px_output outputs[PX_LIMIT_OUTPUTS];
     int output_count;
+    px_output manifest;  /* of them all; its name is NULL or "" if there is none */
 } px_recipe;
 
 /* ---- configuration; texts live in the arena given to px_config_load ---- */
@@ -43,6 +44,7 @@ typedef struct px_config {
     const char *table;
     bool delete_follows;   /* on_delete: follow | keep */
     bool overwrite_any;    /* overwrite: own | any */
+    const char *manifest;      /* its name's template; "" for none */
     const char *cache_control; /* of outputs */
     bool keep_metadata;    /* carry user metadata of the source over */
     int max_attempts;      /* then a transient failure becomes a dead letter */
