@@ -32,3 +32,21 @@ def test_the_lambda_page_s_commands_make_a_table_that_works_and_its_policy_is_js
         moto.close()
     policy = json.loads(text.split("```json\n")[1].split("```")[0])
     assert all(statement["Effect"] == "Allow" and "*" not in statement["Action"] for statement in policy["Statement"])
+
+
+def test_the_commands_of_the_recipe_page_run_as_they_stand_and_its_configuration_is_right(tmp_path):
+    import re
+    from PIL import Image
+    text = (DOCS / "recipes.md").read_text()
+    Image.linear_gradient("L").resize((1200, 900)).convert("RGB").save(tmp_path / "photo.jpg")
+    Image.new("RGBA", (300, 200), (200, 30, 40, 128)).save(tmp_path / "logo.png")
+    environment = {**os.environ, "PATH": f"{pathlib.Path(PIXMILL).resolve().parent}:{os.environ['PATH']}"}
+    for block in re.findall(r"```sh\n(.*?)```", text, re.S):
+        subprocess.run(["bash", "-euc", block], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    sizes = {path.name: Image.open(path).size for path in tmp_path.iterdir()}
+    wanted = {"logo.jpg": (300, 200), "small.jpg": (300, 225), "full.png": (1200, 900), "square.jpg": (300, 300), "face.jpg": (300, 300),
+              "sky.jpg": (400, 100), "card.jpg": (400, 400), "icon.png": (64, 64), "middle.jpg": (600, 450), "corner.png": (400, 300),
+              "standing.jpg": (800, 1067), "asis.jpg": (800, 600), "crisp.jpg": (400, 300)}
+    assert sizes == {**wanted, "photo.jpg": (1200, 900), "logo.png": (300, 200)}
+    (tmp_path / "pixmill.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    subprocess.run([PIXMILL, "check", "--show", "--config", tmp_path / "pixmill.yaml"], check=True, capture_output=True)
