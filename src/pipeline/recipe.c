@@ -109,7 +109,7 @@ static void push_options(px_buffer *json, const px_output *output)
         PX_AUTO(px_buffer_done) px_buffer text = { 0 };
         px_config_option_format(rows[i], output, &text);
         px_bytes value = px_buffer_bytes(&text);
-        if (value.count == strlen(rows[i]->fallback) && memcmp(value.data, rows[i]->fallback, value.count) == 0)
+        if (value.count == strlen(rows[i]->fallback) && (value.count == 0 || memcmp(value.data, rows[i]->fallback, value.count) == 0))
             continue;
         PX_AUTO(px_buffer_done) px_buffer spelt = { 0 };
         px_config_option_fingerprint(rows[i], output, &spelt);
