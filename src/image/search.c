@@ -42,7 +42,7 @@ static int secant(const search *self)
     double slope = self->slope, x = step_of(one->quality), y = self->height(one);
     if (two->quality && two->quality != one->quality) {
         double found = (y - self->height(two)) / (x - step_of(two->quality));
-        if (found / slope > 0.2 && found / slope < 5) /* otherwise noise, or a cliff */
+        if (found / slope > 0.05 && found / slope < 8) /* otherwise noise, or a cliff */
             slope = found;
     }
     return quality_of(x + (self->goal - y) / slope);
@@ -72,11 +72,15 @@ static px_status try_one(search *self, const px_trier *trier, int quality, px_er
     return PX_OK;
 }
 
+/* Near enough, if nothing better is found. */
+static bool is_near(const px_trial *trial, double target) { return trial->quality && fabs(trial->likeness / target - 1) <= 0.005; }
+
 px_status px_search_likeness(const px_trier *trier, double target, px_trial *ret, px_trial *ret_last, px_error *err)
 {
     search self = { .least = PX_QUALITY_LEAST, .most = PX_QUALITY_MOST, .goal = log(1 - target), .slope = likeness_slope,
                     .height = height_of_loss };
     int next = PX_QUALITY_FIRST;
+    bool near = false;
     do {
         PX_TRY(try_one(&self, trier, next, err));
         bool reached = self.last.likeness >= target;
@@ -84,10 +88,10 @@ px_status px_search_likeness(const px_trier *trier, double target, px_trial *ret
         if (reached && self.last.likeness - target <= close_enough)
             break;
         next = next_quality(&self);
-    } while (self.tries < PX_SEARCH_TRIES - 1 && !is_closed(&self));
-    bool near = self.high.quality == 0 ||
-                (self.low.quality && self.high.likeness > target * 1.005 && self.low.likeness >= target * 0.995);
-    *ret = near ? self.low : self.high;
+        near = is_near(&self.low, target) || is_near(&self.high, target);
+    } while (!is_closed(&self) && self.tries < PX_SEARCH_TRIES - (near ? 1 : 0));
+    bool is_low = self.high.quality == 0 || (is_near(&self.low, target) && !is_near(&self.high, target));
+    *ret = self.tries == PX_SEARCH_TRIES ? self.last : is_low ? self.low : self.high;
     *ret_last = self.last;
     return PX_OK;
 }

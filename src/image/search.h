@@ -12,7 +12,7 @@
 enum {
     PX_SEARCH_TRIES = 5,  /* encodes for a target, the last that makes the output included */
     PX_QUALITY_FIRST = 72, /* of a search for a target */
-    PX_QUALITY_LEAST = 30, /* below it a target is not looked for: blocks and bands, whatever a measure says */
+    PX_QUALITY_LEAST = 20, /* below it a target is not looked for: blocks and bands, whatever a measure says */
     PX_QUALITY_MOST = 95,
 };
 
@@ -28,8 +28,8 @@ typedef struct px_trier {
     void *context;
 } px_trier;
 
-/* The lowest quality (of PX_QUALITY_LEAST to _MOST) whose likeness reaches `target`, or the nearest to it that four tries find: *ret.
- * *ret_last is what was tried last, which need not be it. */
+/* The lowest quality (of PX_QUALITY_LEAST to _MOST) whose likeness reaches `target`, or one near it, where that is all that the tries
+ * find: *ret. *ret_last is what was tried last; if that is not it, a try is left to make it again. */
 PX_CHECKED px_status px_search_likeness(const px_trier *trier, double target, px_trial *ret, px_trial *ret_last, px_error *err);
 
 /* The highest quality of 1 to `most` in at most `bytes`, or one that uses 97 % of them; if none does, *ret is quality 1. */
