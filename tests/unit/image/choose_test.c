@@ -235,6 +235,18 @@ static void a_chosen_file_holds_the_same_pixels(void **state)
     free(back);
     free(bytes);
     free(samples);
+
+    samples = photo(4);
+    see_through(samples, 255);
+    assert_int_equal(made(samples, PX_RGB, PX_STRAIGHT, spec_of(PX_FORMAT_AUTO, 95, 0), &report, &bytes, NULL), PX_OK);
+    assert_int_equal(report.outputs[0].format, PX_FORMAT_JPEG);
+    assert_int_equal(decode(bytes, report.outputs[0].bytes, &header, &back), PX_OK);
+    for (int i = 0; i < W * H; i++)
+        memmove(samples + i * 3, samples + i * 4, 3);
+    assert_true(psnr(back, samples, W * H * 3) > 30);
+    free(back);
+    free(bytes);
+    free(samples);
 }
 
 /* A format's row says `lossy` exactly if its encoder heeds a quality. */

@@ -9,6 +9,7 @@
 /* An encoder as two formulas. */
 typedef struct curve {
     double loss, loss_slope, bytes, bytes_slope, jump; /* at step 40; jump: bytes from quality 90 on */
+    int cliff; /* below this quality five times as much is lost */
     int tries;
 } curve;
 
@@ -16,7 +17,8 @@ static px_trial at(const curve *self, int quality)
 {
     double step = 1 + (quality < 50 ? 5000.0 / quality : 200.0 - 2 * quality);
     double bytes = self->bytes * pow(step / 40, -self->bytes_slope) * (quality >= 90 ? self->jump : 1);
-    return (px_trial){ .quality = quality, .bytes = (uint64_t)bytes + 600, .likeness = fmax(0, 1 - self->loss * pow(step / 40, self->loss_slope)) };
+    double loss = self->loss * (quality < self->cliff ? 5 : 1);
+    return (px_trial){ .quality = quality, .bytes = (uint64_t)bytes + 600, .likeness = fmax(0, 1 - loss * pow(step / 40, self->loss_slope)) };
 }
 
 static px_status run(void *context, int quality, px_trial *ret, px_error *err)
@@ -59,6 +61,19 @@ static void a_target_is_met_in_five_encodes(void **state)
             assert_true(found.quality == wanted || fabs(found.likeness / 0.93 - 1) <= 0.005);
         }
     print_message("at most %d encodes\n", most);
+}
+
+/* Where no quality is near the target, the search still ends in time, with what it tried. */
+static void a_cliff_costs_no_more_encodes(void **state)
+{
+    (void)state;
+    for (int cliff = PX_QUALITY_LEAST; cliff <= PX_QUALITY_MOST; cliff++) {
+        curve self = { .loss = 0.03, .loss_slope = 0.2, .bytes = 1e5, .bytes_slope = 0.8, .jump = 1, .cliff = cliff };
+        px_trial found = { 0 }, last = { 0 };
+        assert_int_equal(px_search_likeness(&(px_trier){ run, &self }, 0.93, &found, &last, NULL), PX_OK);
+        assert_true(self.tries + (found.quality != last.quality) <= PX_SEARCH_TRIES);
+        assert_true(found.quality && fabs(found.likeness - at(&self, found.quality).likeness) < 1e-12);
+    }
 }
 
 static void what_is_always_alike_gets_the_least_and_what_never_is_the_most(void **state)
@@ -110,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_is_met_in_five_encodes),
+        cmocka_unit_test(a_cliff_costs_no_more_encodes),
         cmocka_unit_test(what_is_always_alike_gets_the_least_and_what_never_is_the_most),
         cmocka_unit_test(a_budget_is_kept_and_used),
         cmocka_unit_test(a_failing_encoder_ends_the_search),
