@@ -1,5 +1,6 @@
-/* Any bytes as a picture, through the whole engine, into three outputs: one scaled JPEG, one of its own size and format,
- * one whose geometry the last bytes choose.
+/* Any bytes as a picture, through the whole engine, into four outputs: one scaled JPEG, one of its own size and format,
+ * one whose geometry the last bytes choose, one whose
+ * quality and format are found by trying.
  * The limits are small, so that what is slow is a finding. */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     limits.metadata_bytes = 1 << 20;
     limits.memory_bytes = 64 << 20;
     limits.truncated = count % 2;
-    px_output_spec specs[3] = { PX_OUTPUT_SPEC_DEFAULT, PX_OUTPUT_SPEC_DEFAULT, geometry(data, count) };
+    px_output_spec specs[4] = { PX_OUTPUT_SPEC_DEFAULT, PX_OUTPUT_SPEC_DEFAULT, geometry(data, count), PX_OUTPUT_SPEC_DEFAULT };
     specs[0].width = specs[0].height = 32;
     specs[0].fit = PX_FIT_COVER;
     specs[1].width = 0;
@@ -44,13 +45,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     specs[1].colour = count % 4 < 2 ? PX_COLOUR_KEEP : PX_COLOUR_SRGB;
     specs[0].strip = PX_STRIP_GPS;
     specs[1].strip = PX_STRIP_NONE;
-    int fds[3] = { memfd_create("jpeg", MFD_CLOEXEC), memfd_create("png", MFD_CLOEXEC), memfd_create("geometry", MFD_CLOEXEC) };
+    specs[3].width = specs[3].height = 24;
+    specs[3].format = PX_FORMAT_AUTO;
+    specs[3].quality = 0;
+    int fds[4] = { memfd_create("jpeg", MFD_CLOEXEC), memfd_create("png", MFD_CLOEXEC), memfd_create("geometry", MFD_CLOEXEC),
+                   memfd_create("auto", MFD_CLOEXEC) };
     px_source source;
     px_transform_report report;
     if (px_source_create(&source, NULL) == PX_OK) {
         if (count == 0 || px_source_push(&source, data, count, NULL) == PX_OK) {
             px_source_finish(&source);
-            px_status status = px_transform(&source, &limits, specs, fds, 3, &report, NULL);
+            px_status status = px_transform(&source, &limits, specs, fds, 4, &report, NULL);
             if (status == PX_INTERNAL)
                 __builtin_trap();
         }
