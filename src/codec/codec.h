@@ -14,7 +14,7 @@
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. So is PX_FORMAT_AUTO, the one that suits the picture; it has no row in
  * the table of formats, and stands behind their count so that nothing that goes through them meets it. */
-typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_COUNT, PX_FORMAT_AUTO } px_format;
+typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_GIF, PX_FORMAT_COUNT, PX_FORMAT_AUTO } px_format;
 
 enum { PX_FORMAT_FIRST_BYTES = 64 }; /* of a file, that tell its format */
 
@@ -71,6 +71,8 @@ struct px_decoder {
     px_header header;
     bool wants_inks; /* set it before start, where header.inks: rows are PX_CMYK then, 255 for full ink */
     bool wants_deep; /* likewise, where header.deep: rows have a depth of 16 then */
+    bool wants_still; /* set it before memory and start: nobody wants more than one frame, so it may be the still that a format has beside
+                         its frames. next, if there is one, is still called once */
 
     /* Bytes of memory that decoding at `eighths`/8 takes. Pure. */
     uint64_t (*memory)(const px_decoder *self, int eighths);
@@ -104,6 +106,7 @@ typedef struct px_encoder_spec {
     int quality;    /* 1 to 100; lossless formats ignore it */
     px_effort effort;
     bool lossless;  /* where the format has both ways */
+    bool palette;   /* a still in at most 256 colours, where the format has it as a choice */
     int orientation; /* 2 to 8: said in a minimal EXIF, for rows that are not upright; otherwise 1 or 0 */
     px_bytes profile; /* ICC, to be embedded; empty for none. Borrowed until finish */
     int frames;       /* more than 1 only where px_format_is_animated; 0 and 1: a still */

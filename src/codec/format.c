@@ -26,7 +26,7 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
     [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", px_jpeg_is, NULL, false, false, 65500, PX_FORMAT_JPEG,
                          px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean, .lossy = true },
-    [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, false, 0x7fffffff, PX_FORMAT_PNG,
+    [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, true, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
     [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
                          px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean, .lossy = true },
@@ -40,6 +40,8 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                          px_heif_decoder_open, NULL, NULL, NULL },
     [PX_FORMAT_JXL] = { "jxl", { "jxl" }, "image/jxl", px_jxl_is, px_jxl_load, true, true, 0x3fffffff, PX_FORMAT_JXL,
                         px_jxl_decoder_open, px_jxl_encoder_open, px_jxl_encoder_memory, NULL, .lossy = true },
+    [PX_FORMAT_GIF] = { "gif", { "gif" }, "image/gif", px_gif_is, NULL, true, true, 65535, PX_FORMAT_GIF,
+                        px_gif_decoder_open, px_gif_encoder_open, px_gif_encoder_memory, px_gif_clean },
 };
 
 static const px_codec *codec_of(px_format format)

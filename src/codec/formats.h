@@ -62,6 +62,15 @@ bool px_png_is(px_bytes first);
 bool px_webp_is(px_bytes first);
 bool px_bmp_is(px_bytes first);
 bool px_tiff_is(px_bytes first);
+PX_CHECKED px_status px_gif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                         px_error *err);
+PX_CHECKED px_status px_gif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
+uint64_t px_gif_encoder_memory(const px_encoder_spec *spec);
+PX_CHECKED px_status px_gif_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
+
+bool px_jpeg_is(px_bytes first);
+bool px_png_is(px_bytes first);
+bool px_gif_is(px_bytes first);
 
 /* Does a file that begins so begin with these bytes, from `at`? */
 static inline bool px_has_bytes(px_bytes first, size_t at, const char *bytes, size_t count)

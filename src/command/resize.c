@@ -572,6 +572,7 @@ static const px_flag flags[] = {
     { "colour", 0, "MODE", "srgb (convert as the ICC profile says) or keep (and embed the profile)", "colour" },
     { "effort", 0, "EFFORT", "low, normal or high: time for fewer bytes; high: progressive JPEG", "effort" },
     { "lossless", 0, NULL, "without loss, where the format has both ways", "lossless" },
+    { "palette", 0, NULL, "PNG in at most 256 colours", "palette" },
     { "strip", 0, "WHAT", "metadata that goes: all (default), gps (place, owner, serials) or none (the thumbnail alone)", "strip" },
     { "animated", 0, "true|false", "keep every frame where the format can (true)", "animated" },
     { "background", 0, "#RRGGBB", "where transparency is lost, and around contain (#ffffff); or transparent", "background" },

@@ -49,6 +49,7 @@ typedef struct px_output_spec {
     uint64_t max_bytes;    /* of the output: the best quality up to `quality` that fits; 0: no bound */
     px_effort effort;
     bool lossless;         /* where the format has both ways */
+    bool palette;          /* at most 256 colours, where the format has that as a choice */
     int sharpen;           /* 0 to 100 */
     uint8_t background[4]; /* sRGB, where alpha is lost, and for contain; its alpha counts where the format has alpha, else it lies on white */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */

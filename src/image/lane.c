@@ -75,7 +75,7 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
                                      .model = covered && coloured ? PX_RGB : header->model,
                                      .alpha = opaque ? PX_OPAQUE : PX_STRAIGHT,
                                      .quality = spec->quality < 0 ? 0 : spec->quality > 100 ? 100 : spec->quality,
-                                     .effort = spec->effort, .lossless = spec->lossless,
+                                     .effort = spec->effort, .lossless = spec->lossless, .palette = spec->palette,
                                      .orientation = spec->rotate != PX_ROTATE_NONE ? 1 : header->orientation,
                                      .frames = l->animated ? header->frames : 1, .loops = header->loops };
     if (spec->colour == PX_COLOUR_KEEP && l->encoding.model == header->model && !header->inks)

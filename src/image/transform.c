@@ -103,6 +103,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
         PX_TRY(px_lane_plan_mark(&self->lanes[i], limits, err));
     }
     PX_TRY(judge_frames(self, limits, err));
+    self->decoder->wants_still = wanted_frames(self) == 1;
     self->eighths = choose_eighths(self);
     uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
                       px_placeholder_memory(header->width, px_channels(header->model, header->alpha));

@@ -70,6 +70,7 @@ const px_config_option px_config_options[] = {
     { "max_bytes", PX_TYPE_SIZE, "none", 1, 1e12, .choices = "none", OUT(spec.max_bytes), .meaning = "of the output: the best quality, up to `quality`, that fits; if none does, an error" },
     { "effort", PX_TYPE_CHOICE, "normal", .choices = "low|normal|high", OUT(spec.effort), .meaning = "how long an encoder may think, for fewer bytes of the same quality; high: JPEG is progressive" },
     { "lossless", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.lossless), .meaning = "no loss, where the format has both ways" },
+    { "palette", PX_TYPE_FLAG, "false", .choices = "false|true", OUT(spec.palette), .meaning = "PNG stills in at most 256 colours, dithered; those that have no more lose nothing" },
     { "background", PX_TYPE_COLOUR, "#ffffff", OUT(spec.background), .meaning = "where transparency is lost, and around a picture that `contain` makes smaller than its canvas; transparent, or as #rrggbbaa, where the format has alpha" },
     { "colour", PX_TYPE_CHOICE, "srgb", .choices = "srgb|keep", OUT(spec.colour), .meaning = "convert to sRGB as the source's ICC profile says, or keep its colours and embed the profile" },
     { "strip", PX_TYPE_CHOICE, "all", .choices = "all|gps|none", OUT(spec.strip), .meaning = "metadata that goes: all; what tells of place, owner and serial numbers (`gps`); or none but the thumbnail" },

@@ -1,4 +1,4 @@
-/* A PNG without what is not the picture: its own chunks, as they are, less text, EXIF, time, animation and the unknown,
+/* A PNG without what is not the picture: its own chunks, as they are, less text, EXIF, time and the unknown,
  * but with what is to stay of those.
  * What decides the pixels or their colour stays. */
 
@@ -10,7 +10,8 @@
 
 static bool is_kept(const uint8_t *type)
 {
-    static const char *const kept[] = { "IHDR", "PLTE", "tRNS", "IDAT", "IEND", "iCCP", "sRGB", "gAMA", "cHRM", "cICP" };
+    static const char *const kept[] = { "IHDR", "PLTE", "tRNS", "IDAT", "IEND", "iCCP", "sRGB", "gAMA", "cHRM", "cICP",
+                                       "acTL", "fcTL", "fdAT" };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (memcmp(type, kept[i], 4) == 0)
             return true;

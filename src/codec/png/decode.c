@@ -3,6 +3,7 @@
  * open reads chunks up to the first IDAT; from there the IDATs are one zlib stream that is inflated as rows are asked for.
  * Rows come out as grey or RGB with 8 bits, with straight alpha if the file has any; 16 bits are rounded. An
  * interlaced picture is held whole, since its last pass touches every second row. Every chunk's CRC is checked.
+ * An animation's frames (frames.h) are read likewise, one after the other, and drawn on a canvas, which is what is pulled.
  * Section numbers are those of the PNG specification, third edition. */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/buffer.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
+#include "codec/png/frames.h"
 
 enum { INPUT_BYTES = 64 << 10, INFLATED_BYTES = 256 << 10 };
 _Static_assert((int)INFLATED_BYTES >= (int)PX_EXIF_BYTES_MAX, "chunks of metadata are read into `inflated`");
@@ -46,6 +48,15 @@ typedef struct png_decoder {
     uint8_t *profile;            /* owned; the ICC profile, inflated; or NULL */
     px_buffer exif, xmp, text;   /* as the header has them */
     int pulled;
+
+    bool has_animation;         /* an acTL; what it says is in `facts` */
+    px_png_animation_facts facts;
+    uint8_t control[PX_PNG_CONTROL_BYTES]; /* of the first frame, if that is the still */
+    const char *data_type;      /* of the chunks that hold the pixels: IDAT, fdAT */
+    uint32_t sequence;          /* that the next fcTL or fdAT has */
+    int frame;                  /* frames drawn; 0: still before the first */
+    px_canvas canvas;           /* owned; empty for a still */
+
     uint8_t input[INPUT_BYTES];
     uint8_t inflated[INFLATED_BYTES];
 } png_decoder;
@@ -357,11 +368,35 @@ static px_status read_chunks(png_decoder *self, px_error *err)
             PX_TRY(read_cicp(self, err));
         else if (memcmp(self->type, "iCCP", 4) == 0)
             PX_TRY(read_profile(self, err));
+        else if (memcmp(self->type, "fcTL", 4) == 0 && self->chunk_left == PX_PNG_CONTROL_BYTES)
+            PX_TRY(chunk_take(self, self->control, PX_PNG_CONTROL_BYTES, err));
+        self->has_animation |= memcmp(self->type, "acTL", 4) == 0;
         PX_TRY(chunk_end(self, err));
     }
     if (self->colour_type == PALETTE && !self->has_palette)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the palette is missing");
     return PX_OK;
+}
+
+/* At the beginning of an fcTL's or fdAT's data: the numbers count on over both. */
+static px_status check_sequence(png_decoder *self, uint32_t sequence, px_error *err)
+{
+    if (sequence != self->sequence)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the animation's part %u is where %u should be", sequence, self->sequence);
+    self->sequence++;
+    return PX_OK;
+}
+
+/* Behind the head of a chunk of pixels. */
+static px_status begin_data(png_decoder *self, px_error *err)
+{
+    uint8_t sequence[4];
+    if (memcmp(self->type, self->data_type, 4) != 0)
+        return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the picture's data ends before the picture does");
+    if (self->type[0] == 'I')
+        return PX_OK;
+    PX_TRY(chunk_take(self, sequence, 4, err));
+    return check_sequence(self, big_endian(sequence), err);
 }
 
 /* Hands libisal more of the zlib stream; chunks are walked over as they end. */
@@ -370,8 +405,7 @@ static px_status feed(png_decoder *self, px_error *err)
     while (self->chunk_left == 0) {
         PX_TRY(chunk_end(self, err));
         PX_TRY(chunk_begin(self, err));
-        if (memcmp(self->type, "IDAT", 4) != 0)
-            return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the picture's data ends before the picture does");
+        PX_TRY(begin_data(self, err));
     }
     if (self->input_at == self->input_count)
         PX_TRY(refill(self, err));
@@ -381,6 +415,18 @@ static px_status feed(png_decoder *self, px_error *err)
     self->inflate.avail_in = (uint32_t)some;
     return chunk_take(self, NULL, some, err); /* stays in `input` until the next refill, which comes after its use */
 }
+
+/* libisal leaves the upper halves of the vector registers in use, which makes SSE code (our encoders', lcms2's, libm's) up to three
+ * times slower until somebody says that they are not. */
+#ifdef __x86_64__
+static void clean_registers(void)
+{
+    if (__builtin_cpu_supports("avx"))
+        __asm__ volatile("vzeroupper" ::: "memory");
+}
+#else
+static void clean_registers(void) {}
+#endif
 
 /* Inflates some more into `inflated`; perhaps nothing yet. */
 static px_status inflate_more(png_decoder *self, px_error *err)
@@ -392,6 +438,7 @@ static px_status inflate_more(png_decoder *self, px_error *err)
     self->inflate.next_out = self->inflated;
     self->inflate.avail_out = INFLATED_BYTES;
     int result = isal_inflate(&self->inflate);
+    clean_registers();
     if (result < 0 || result == ISAL_NEED_DICT)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the compressed data is damaged (%d)", result);
     self->inflated_at = 0;
@@ -540,7 +587,7 @@ static void expand_pixel(const png_decoder *self, const uint8_t *raw, size_t x, 
         return;
     }
     if (self->colour_type == PALETTE) {
-        memcpy(pixel, self->palette[sample_of(self, raw, x)], self->has_key ? 4 : 3);
+        memcpy(pixel, self->palette[sample_of(self, raw, x)], self->base.header.alpha == PX_OPAQUE ? 3 : 4);
         return;
     }
     bool is_key = self->has_key;
@@ -550,7 +597,7 @@ static void expand_pixel(const png_decoder *self, const uint8_t *raw, size_t x, 
         is_key = is_key && value == self->key[c];
         pixel[c] = to_8_bits(value, self->depth);
     }
-    if (self->has_key)
+    if (self->base.header.alpha != PX_OPAQUE && channels % 2) /* which the file's pixels have not */
         pixel[channels] = is_key ? 0 : 255;
 }
 
@@ -576,19 +623,18 @@ static void fill_missing(const png_decoder *self, uint8_t *pixels, size_t count)
 }
 
 /* Writes a pixel over all that it stands for: what later passes know better, they overwrite. */
-static void spread_pixel(png_decoder *self, int pass, int x, int y)
+static void spread_pixel(png_decoder *self, int pass, int x, int y, int width, int height)
 {
-    size_t channels = pixel_bytes(self), width = (size_t)self->base.header.width;
-    const uint8_t *pixel = self->held + ((size_t)y * width + (size_t)x) * channels;
-    for (int j = y; j < y + passes[pass].height && j < self->base.header.height; j++)
-        for (int i = x; i < x + passes[pass].width && i < self->base.header.width; i++)
+    size_t channels = pixel_bytes(self);
+    const uint8_t *pixel = self->held + ((size_t)y * (size_t)width + (size_t)x) * channels;
+    for (int j = y; j < y + passes[pass].height && j < height; j++)
+        for (int i = x; i < x + passes[pass].width && i < width; i++)
             if (i != x || j != y)
-                memcpy(self->held + ((size_t)j * width + (size_t)i) * channels, pixel, channels);
+                memcpy(self->held + ((size_t)j * (size_t)width + (size_t)i) * channels, pixel, channels);
 }
 
-static px_status read_interlaced(png_decoder *self, px_error *err)
+static px_status read_interlaced(png_decoder *self, int width, int height, px_error *err)
 {
-    int width = self->base.header.width, height = self->base.header.height;
     size_t channels = pixel_bytes(self);
     for (int p = 0; p < 7; p++) {
         int across = (width - passes[p].x + passes[p].step_x - 1) / passes[p].step_x;
@@ -605,7 +651,7 @@ static px_status read_interlaced(png_decoder *self, px_error *err)
                 expand_pixel(self, self->previous + 1, (size_t)x,
                              row + (size_t)(passes[p].x + x * passes[p].step_x) * channels);
                 if (self->limits->truncated)
-                    spread_pixel(self, p, passes[p].x + x * passes[p].step_x, (int)y);
+                    spread_pixel(self, p, passes[p].x + x * passes[p].step_x, (int)y, width, height);
             }
         }
     }
@@ -613,14 +659,113 @@ static px_status read_interlaced(png_decoder *self, px_error *err)
     return accepts_end(self, status, true) ? PX_OK : status;
 }
 
+/* Are frames wanted, and there? */
+static bool is_played(const png_decoder *self) { return self->base.header.frames > 1 && !self->base.wants_still; }
+
 static uint64_t decoder_memory(const px_decoder *base, int eighths)
 {
     (void)eighths;
     const png_decoder *self = (const png_decoder *)base;
     uint64_t width = (uint64_t)base->header.width, channels = (uint64_t)out_channels(self) * (base->header.deep ? 2 : 1);
     uint64_t held = self->interlaced ? width * (uint64_t)base->header.height * channels : 0;
+    if (is_played(self))
+        held += px_canvas_memory(base->header.width, base->header.height, self->facts.restores) + width * 4;
     return sizeof *self + 2 * (row_bytes(self, (size_t)width) + 1) + width * channels + held;
 }
+
+static void begin_inflate(png_decoder *self)
+{
+    isal_inflate_init(&self->inflate);
+    self->inflate.crc_flag = ISAL_ZLIB;
+    self->inflated_at = self->inflated_count = 0;
+}
+
+/* ---- animation ---- */
+
+/* Goes on behind the next fcTL, and to the first byte of its pixels. What lies between is not of interest. */
+static px_status find_frame(png_decoder *self, px_error *err)
+{
+    self->data_type = "fdAT";
+    for (bool controlled = false;;) {
+        PX_TRY(chunk_begin(self, err));
+        if (memcmp(self->type, "IEND", 4) == 0)
+            return px_fail(err, PX_CORRUPT_IMAGE, "PNG: there is no further frame");
+        if (memcmp(self->type, "fcTL", 4) == 0) {
+            PX_TRY(chunk_take(self, self->control, PX_PNG_CONTROL_BYTES, err));
+            PX_TRY(check_sequence(self, big_endian(self->control), err));
+            controlled = true;
+        } else if (memcmp(self->type, "fdAT", 4) == 0) {
+            PX_TRY(begin_data(self, err));
+            if (controlled)
+                return PX_OK;
+        }
+        PX_TRY(chunk_end(self, err));
+    }
+}
+
+/* To the next frame's pixels, from wherever the one before left off. */
+static px_status seek_frame(png_decoder *self, px_error *err)
+{
+    if (self->frame > 0)
+        return find_frame(self, err);
+    if (self->facts.still_is_first)
+        return check_sequence(self, big_endian(self->control), err);
+    PX_TRY(chunk_end(self, err));
+    return find_frame(self, err);
+}
+
+static px_status draw_frame(png_decoder *self, const px_png_frame *frame, px_error *err)
+{
+    const px_header *header = &self->base.header;
+    int width = frame->place.width, height = frame->place.height;
+    size_t channels = (size_t)out_channels(self);
+    begin_inflate(self);
+    memset(self->previous, 0, row_bytes(self, (size_t)width) + 1);
+    px_canvas_begin(&self->canvas, frame->place, frame->disposal);
+    if (self->interlaced)
+        PX_TRY(read_interlaced(self, width, height, err));
+    for (int y = 0; y < height; y++) {
+        uint8_t *row = self->interlaced ? self->held + (size_t)y * (size_t)width * channels : self->row;
+        if (!self->interlaced) {
+            PX_TRY(next_raw(self, width, err));
+            for (size_t x = 0; x < (size_t)width; x++)
+                expand_pixel(self, self->previous + 1, x, row + x * channels);
+        }
+        px_png_frame_draw(&self->canvas, frame, y, row, header->model, header->alpha);
+    }
+    return self->interlaced ? PX_OK : read_end(self, err);
+}
+
+/* Where the still is all that is wanted, it stands for the first frame. */
+static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err)
+{
+    png_decoder *self = (png_decoder *)base;
+    px_png_frame frame;
+    *ret_ms = 0;
+    if (!is_played(self))
+        return PX_OK;
+    PX_TRY(seek_frame(self, err));
+    PX_TRY(px_png_frame_parse(self->control, &base->header, self->frame == 0, &frame, err));
+    PX_TRY(draw_frame(self, &frame, err));
+    self->frame++;
+    self->pulled = 0;
+    *ret_ms = frame.milliseconds;
+    return PX_OK;
+}
+
+static px_status pull_canvas(png_decoder *self, px_row *ret, px_error *err)
+{
+    const px_header *header = &self->base.header;
+    int milliseconds;
+    if (self->frame == 0)
+        PX_TRY(decoder_next(&self->base, &milliseconds, err));
+    assert(self->pulled < header->height);
+    px_canvas_row(&self->canvas, self->pulled++, header->model, header->alpha, self->row);
+    *ret = px_row_of(self->row, header->width, header->model, header->alpha);
+    return PX_OK;
+}
+
+/* ---- the decoder ---- */
 
 static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
 {
@@ -635,11 +780,12 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
         self->held = calloc(width * channels, (size_t)base->header.height);
     if (!self->current || !self->previous || !self->row || (self->interlaced && !self->held))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
-    isal_inflate_init(&self->inflate);
-    self->inflate.crc_flag = ISAL_ZLIB;
-    if (self->interlaced) {
+    begin_inflate(self);
+    if (is_played(self))
+        PX_TRY(px_canvas_init(&self->canvas, base->header.width, base->header.height, self->facts.restores, err));
+    else if (self->interlaced) {
         fill_missing(self, self->held, width * (size_t)base->header.height);
-        PX_TRY(read_interlaced(self, err));
+        PX_TRY(read_interlaced(self, base->header.width, base->header.height, err));
     }
     *ret_width = base->header.width;
     *ret_height = base->header.height;
@@ -656,7 +802,7 @@ static px_status pull_streamed(png_decoder *self, uint8_t **row, px_error *err)
         return PX_OK;
     }
     PX_TRY(status);
-    if (self->depth == 8 && self->colour_type != PALETTE && !self->has_key)
+    if (self->depth == 8 && self->colour_type != PALETTE && self->file_channels == out_channels(self))
         *row = self->previous + 1;
     else
         for (size_t x = 0, step = pixel_bytes(self); x < width; x++)
@@ -670,6 +816,8 @@ static px_status pull_streamed(png_decoder *self, uint8_t **row, px_error *err)
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     png_decoder *self = (png_decoder *)base;
+    if (is_played(self))
+        return pull_canvas(self, ret, err);
     assert(self->pulled < base->header.height);
     int width = base->header.width;
     uint8_t *row = self->row;
@@ -698,6 +846,7 @@ static void decoder_close(px_decoder *base)
     px_buffer_done(&self->exif);
     px_buffer_done(&self->xmp);
     px_buffer_done(&self->text);
+    px_canvas_done(&self->canvas);
     free(self);
 }
 
@@ -713,16 +862,25 @@ px_status px_png_decoder_open(const px_source *source, const px_limits *limits, 
                                .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
     self->source = source;
     self->limits = limits;
+    self->data_type = "IDAT";
     for (int i = 0; i < 256; i++)
         self->palette[i][3] = 255;
     PX_TRY(read_header(self, err));
     PX_TRY(read_chunks(self, err));
     judge_colours(self);
-    self->base.header.deep = self->depth == 16;
 
     bool grey = self->colour_type == GREY || self->colour_type == GREY_ALPHA;
     bool alpha = self->colour_type == GREY_ALPHA || self->colour_type == COLOUR_ALPHA || self->has_key;
     self->base.header.model = grey ? PX_GREY : PX_RGB;
+    if (self->has_animation)
+        PX_TRY(px_png_frames_walk(source, limits, &self->base.header, &self->facts, err));
+    if (self->facts.frames > 1) {
+        self->base.header.frames = self->facts.frames;
+        self->base.header.loops = self->facts.loops;
+        self->base.next = decoder_next;
+        alpha |= self->facts.holes;
+    }
+    self->base.header.deep = self->depth == 16 && self->base.header.frames == 1; /* canvases have 8 bits */
     self->base.header.alpha = alpha ? PX_STRAIGHT : PX_OPAQUE;
     *ret = held;
     held = NULL;

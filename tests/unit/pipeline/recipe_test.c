@@ -128,8 +128,8 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     (void)state;
     px_output base = output_of("a"), renamed = output_of("b");
     assert_string_equal(base.fingerprint, renamed.fingerprint);
-    px_output_spec specs[22];
-    for (int i = 0; i < 22; i++)
+    px_output_spec specs[23];
+    for (int i = 0; i < 23; i++)
         specs[i] = base.spec;
     specs[0].width = 801;
     specs[1].height = 1;
@@ -153,7 +153,8 @@ static void fingerprints_follow_what_changes_the_picture_alone(void **state)
     specs[19].quality = 0;
     specs[20].target = PX_TARGET_FINE;
     specs[21].max_bytes = 1;
-    for (int i = 0; i < 22; i++) {
+    specs[22].palette = true;
+    for (int i = 0; i < 23; i++) {
         px_output output = { .id = "web", .name = "a", .spec = specs[i] };
         px_output_fingerprint(&output);
         assert_int_equal(strlen(output.fingerprint), 16);
