@@ -13,9 +13,9 @@
 
 enum { POINTS = 1 << 14, SLOTS = 1 << 15, CACHE = 1 << 16, OWN_SLOTS = 1 << 10, LANES = 4 };
 
-/* Of an error, what is spread. Less than all of it: dithering then costs 1 to 2 dB against none, instead of 2 to 5, and still no step of
+/* Of an error, what is spread. Less than all of it: dithering then costs 1 to 2 dB against none, instead of 2 to 7, and still no step of
  * a gradient is seen. */
-static const float strength = 0.875f;
+static const float strength = 0.75f;
 
 typedef float lanes __attribute__((vector_size(16)));
 typedef int32_t marks __attribute__((vector_size(16)));

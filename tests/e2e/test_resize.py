@@ -147,7 +147,7 @@ def test_two_inputs_never_share_an_output(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense", "a", "b"], ["a"], ["a", "b.jpg", "--width", "wide"],
-                                       ["a", "b.jpg", "--fit", "tight"], ["a", "b.gif"], ["a", "b.jpg", "--width"],
+                                       ["a", "b.jpg", "--fit", "tight"], ["a", "b.xyz"], ["a", "b.jpg", "--width"],
                                        ["a", "b.jpg", "--quality", "101"], ["a", "b.jpg", "--background", "red"]])
 def test_wrong_use_is_2_and_one_line(arguments, tmp_path):
     done = run(*arguments, code=2)
