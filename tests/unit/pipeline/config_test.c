@@ -146,7 +146,7 @@ static void mistakes_name_line_and_remedy(void **state)
     assert_refused(OUTPUT("widht: 5"), PX_BAD_RECIPE, "test.yaml:3: there is no option 'widht'; did you mean 'width'?");
     assert_refused(OUTPUT("crop: x"), PX_BAD_RECIPE, "x,y,width,height");
     assert_refused(OUTPUT("source: x"), PX_BAD_RECIPE, "there is no option 'source'");
-    assert_refused(OUTPUT("format: bmp"), PX_BAD_RECIPE, "format cannot be 'bmp': it wants keep|jpeg|png|avif|jxl");
+    assert_refused(OUTPUT("format: bmp"), PX_BAD_RECIPE, "format cannot be 'bmp': it wants keep|jpeg|png|");
     assert_refused(OUTPUT("name: '{stm}.jpg'"), PX_BAD_RECIPE, "is not a word of a name");
     assert_refused(OUTPUT("id: 'a b'"), PX_BAD_RECIPE, "an id is");
     assert_refused("recipe: 5\n", PX_BAD_RECIPE, "outputs: [...]");
