@@ -224,6 +224,43 @@ static void cuts_damage_and_claims_are_told_apart(void **state)
     assert_int_equal(play(&f, &header, text, ms), PX_TOO_MANY_PIXELS);
 }
 
+/* What nobody sees goes, with the control block of a text; what decides how it looks or plays stays, byte by byte. */
+static void cleaning_leaves_what_is_seen(void **state)
+{
+    (void)state;
+    struct file dirty, wanted;
+    head(&dirty, 4, 1, true);
+    wanted = dirty;
+    for (int i = 0; i < 2; i++) {
+        struct file *f = i ? &wanted : &dirty;
+        put(f, "\x21\xff\x0bNETSCAPE2.0\x03\x01\x05\x00\x00", 19);
+        if (f == &dirty) {
+            put(f, "\x21\xfe\x04GPS!\x00", 8);
+            put(f, "\x21\xff\x0bXMP DataXMP\x02no\x00", 18);
+            control(f, 2, 9, 1);
+            put(f, "\x21\x01\x0c............\x02hi\x00", 19);
+        }
+        put(f, "\x21\xff\x0bICCRGBG1012\x02yy\x00", 18);
+        frame(f, 0, 0, 4, 1, false, "1231");
+        control(f, 1, 5, -1);
+        frame(f, 0, 0, 4, 1, false, "1111");
+        end(f);
+    }
+    put(&dirty, "behind the end", 14);
+    px_source source = source_of(dirty.data, dirty.count);
+    int fd = empty_fd();
+    uint64_t bytes;
+    size_t count;
+    assert_int_equal(px_format_clean(PX_FORMAT_GIF, &source, 1, fd, &bytes, NULL), PX_OK);
+    uint8_t *out = bytes_of(fd, &count);
+    assert_int_equal(count, wanted.count);
+    assert_int_equal(bytes, count);
+    assert_memory_equal(out, wanted.data, count);
+    free(out);
+    close(fd);
+    px_source_close(&source);
+}
+
 static void a_profile_comes_through(void **state)
 {
     (void)state;
@@ -256,6 +293,7 @@ int main(void)
         cmocka_unit_test(every_disposal_leaves_what_it_should),
         cmocka_unit_test(odd_files_come_out_as_in_browsers),
         cmocka_unit_test(cuts_damage_and_claims_are_told_apart),
+        cmocka_unit_test(cleaning_leaves_what_is_seen),
         cmocka_unit_test(a_profile_comes_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

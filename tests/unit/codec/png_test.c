@@ -246,6 +246,34 @@ static void rows_that_contradict_the_format_are_refused(void **state)
     assert_int_equal(decode(f.data, f.count, &h, &back), PX_CORRUPT_IMAGE);
 }
 
+/* Cleaned, an animation still plays. */
+static void cleaning_keeps_the_chunks_of_an_animation(void **state)
+{
+    (void)state;
+    static const char *const kept[] = { "acTL", "fcTL", "IDAT", "fdAT" };
+    struct file f;
+    uint8_t body[26] = { 0 }, row[4] = { 0 };
+    header(&f, 1, 1, 8, 2, 0);
+    chunk(&f, "acTL", body, 8);
+    chunk(&f, "fcTL", body, 26);
+    chunk(&f, "tEXt", "Where\0GPS", 9);
+    chunk(&f, "fdAT", body, 12);
+    image(&f, row, sizeof row, 100);
+    px_source source = source_of(f.data, f.count);
+    int fd = empty_fd();
+    uint64_t bytes;
+    size_t count;
+    assert_int_equal(px_format_clean(PX_FORMAT_PNG, &source, 1, fd, &bytes, NULL), PX_OK);
+    uint8_t *out = bytes_of(fd, &count);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        assert_non_null(memmem(out, count, kept[i], 4));
+    assert_null(memmem(out, count, "GPS", 3));
+    assert_int_equal(count, f.count - 12 - 9);
+    free(out);
+    close(fd);
+    px_source_close(&source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_is_noticed),
         cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
         cmocka_unit_test(rows_that_contradict_the_format_are_refused),
+        cmocka_unit_test(cleaning_keeps_the_chunks_of_an_animation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
