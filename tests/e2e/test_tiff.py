@@ -55,7 +55,8 @@ def test_what_loses_nothing_is_read_to_the_last_bit(photo, tmp_path, compression
             assert worst(got, images[name].convert("RGB")) <= 1  # roughly: Pillow's rounding is its own
         else:
             assert worst(shown(got), shown(photo.convert("L") if name == "I16" else images[name])) == 0, name
-        assert got.mode == {"1": "L", "P": "RGB", "CMYK": "RGB", "I16": "L"}.get(name, name)
+        mode = "RGB" if got.mode == "P" else got.mode  # few colours make a palette
+        assert mode == {"1": "L", "P": "RGB", "CMYK": "RGB", "I16": "L"}.get(name, name)
 
 
 def test_faxes_are_read(photo, tmp_path):

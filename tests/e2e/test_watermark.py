@@ -86,7 +86,7 @@ def ink(tmp_path, text, *flags):
     """The text as it is drawn, alone: its colour, and how much of each pixel it is."""
     Image.new("RGB", (W, H)).save(tmp_path / "black.png")
     resize(tmp_path / "black.png", tmp_path / "ink.png", "--watermark-text", text, "--watermark-position", "top-left", "--watermark-margin", 5, *flags)
-    drawn = Image.open(tmp_path / "ink.png").getchannel(0)
+    drawn = Image.open(tmp_path / "ink.png").convert("RGB").getchannel(0)
     width, height = drawn.width * 40 // 100, drawn.getbbox()[3] - MARGIN
     mark = Image.new("RGBA", (width, height), (240, 180, 0, 255))
     mark.putalpha(drawn.crop((MARGIN, MARGIN, MARGIN + width, MARGIN + height)))
@@ -135,7 +135,7 @@ def test_a_logo_s_colours_are_those_of_its_profile(tmp_path):
     logo.save(tmp_path / "logo.png", icc_profile=PROFILES["Display P3"])
     Image.new("RGB", (W, H)).save(tmp_path / "a.png")
     resize(tmp_path / "a.png", tmp_path / "b.png", "--watermark-image", tmp_path / "logo.png", "--watermark-position", "centre")
-    got = Image.open(tmp_path / "b.png").getpixel((W // 2, H // 2))
+    got = Image.open(tmp_path / "b.png").convert("RGB").getpixel((W // 2, H // 2))
     wanted = ImageCms.profileToProfile(logo, ImageCms.ImageCmsProfile(io.BytesIO(PROFILES["Display P3"])), ImageCms.createProfile("sRGB")).getpixel((1, 1))
     assert all(abs(a - b) <= 2 for a, b in zip(got, wanted)) and got[0] > 205
 

@@ -99,7 +99,7 @@ def test_an_animation_stays_one(frames, tmp_path, lossless):
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=times, loop=5, lossless=lossless, quality=90)
     resize(tmp_path / "a.webp", tmp_path / "b.webp", "--width", "0", "--lossless")
     resize(tmp_path / "a.webp", tmp_path / "c.webp", "--width", "80")
-    resize(tmp_path / "a.webp", tmp_path / "d.png", "--width", "0")
+    resize(tmp_path / "a.webp", tmp_path / "d.tiff", "--width", "0")
     resize(tmp_path / "a.webp", tmp_path / "e.webp", "--width", "0", "--animated", "false", "--lossless")
     source = [frame.convert("RGBA") for frame in ImageSequence.Iterator(Image.open(tmp_path / "a.webp"))]
     for name, size in (("b", (160, 105)), ("c", (80, 53))):
@@ -114,7 +114,7 @@ def test_an_animation_stays_one(frames, tmp_path, lossless):
                 small = shown(source[i]).resize(size, Image.LANCZOS)
                 total = sum(sum(pixel) for pixel in ImageChops.difference(shown(frame), small).get_flattened_data())
                 assert total / (size[0] * size[1] * 4) < 6, i
-    for name in ("d.png", "e.webp"):
+    for name in ("d.tiff", "e.webp"):
         still = Image.open(tmp_path / name)
         assert getattr(still, "n_frames", 1) == 1 and same(shown(still), shown(source[0]))
 
@@ -124,7 +124,7 @@ def test_too_many_frames_or_pixels_are_refused_but_the_first_can_be_had(tmp_path
     many[0].save(tmp_path / "a.webp", save_all=True, append_images=many[1:], duration=10, lossless=True, method=0)
     assert "too-many-frames" in resize(tmp_path / "a.webp", tmp_path / "b.webp", code=1)
     resize(tmp_path / "a.webp", tmp_path / "b.webp", "--animated", "false")
-    resize(tmp_path / "a.webp", tmp_path / "b.png")
+    resize(tmp_path / "a.webp", tmp_path / "b.png", "--animated", "false")
     assert Image.open(tmp_path / "b.png").convert("RGB").getpixel((3, 3)) == (0, 0, 7)
 
 
