@@ -251,7 +251,7 @@ static void cleaning_leaves_what_is_seen(void **state)
     int fd = empty_fd();
     uint64_t bytes;
     size_t count;
-    assert_int_equal(px_format_clean(PX_FORMAT_GIF, &source, 1, fd, &bytes, NULL), PX_OK);
+    assert_int_equal(px_format_clean(&(px_encoder_spec){ .format = PX_FORMAT_GIF, .orientation = 1 }, &source, fd, &bytes, NULL), PX_OK);
     uint8_t *out = bytes_of(fd, &count);
     assert_int_equal(count, wanted.count);
     assert_int_equal(bytes, count);

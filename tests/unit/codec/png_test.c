@@ -263,7 +263,7 @@ static void cleaning_keeps_the_chunks_of_an_animation(void **state)
     int fd = empty_fd();
     uint64_t bytes;
     size_t count;
-    assert_int_equal(px_format_clean(PX_FORMAT_PNG, &source, 1, fd, &bytes, NULL), PX_OK);
+    assert_int_equal(px_format_clean(&(px_encoder_spec){ .format = PX_FORMAT_PNG, .orientation = 1 }, &source, fd, &bytes, NULL), PX_OK);
     uint8_t *out = bytes_of(fd, &count);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         assert_non_null(memmem(out, count, kept[i], 4));
