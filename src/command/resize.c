@@ -525,10 +525,10 @@ static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
     if (self->kind == TO_FILE && !px_option_is_on(options, "format")) {
         self->spec.format = dot ? px_format_of_extension(dot + 1) : PX_FORMAT_COUNT;
         if (self->spec.format == PX_FORMAT_COUNT)
-            return px_fail(err, PX_BAD_REQUEST, "%s: the extension names no format; use .jpg, .png or --format",
+            return px_fail(err, PX_BAD_REQUEST, "%s: the extension names no format; use .jpg, .png, .webp … or --format",
                            self->target);
         if (!px_format_is_written(self->spec.format))
-            return px_fail(err, PX_BAD_REQUEST, "%s: %s is read, but not written; use .jpg, .png or --format", self->target,
+            return px_fail(err, PX_BAD_REQUEST, "%s: %s is read, but not written; use .jpg, .png, .webp … or --format", self->target,
                            px_format_name(self->spec.format));
     }
     if (self->spec.format == PX_FORMAT_AUTO)
@@ -565,7 +565,7 @@ static const px_flag flags[] = {
     { "rotate", 0, "DEGREES", "auto (upright), 90, 180 or 270 beyond that, or none", "rotate" },
     { "sharpen", 0, "0-100", "percent of a small unsharp mask (0)", "sharpen" },
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },
-    { "format", 'f', "FORMAT", "such as jpeg, png, keep or auto; otherwise OUT's extension tells", "format" },
+    { "format", 'f', "FORMAT", "such as jpeg, webp, keep or auto; otherwise OUT's extension tells", "format" },
     { "quality", 'q', "1-100", "of formats that have one (80); auto: the lowest that reaches --target", "quality" },
     { "target", 0, "TARGET", "of --quality auto: fair, good or fine likeness (good)", "target" },
     { "max-bytes", 0, "SIZE", "of the output, such as 100kB: the best quality that fits", "max_bytes" },

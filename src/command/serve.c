@@ -350,7 +350,7 @@ static const px_flag flags[] = {
     { "width", 'w', "PIXELS", "width of outputs", "width" },
     { "height", 0, "PIXELS", "height of outputs", "height" },
     { "fit", 0, "FIT", "inside, cover, contain, fill or outside, when both are given", "fit" },
-    { "format", 'f', "FORMAT", "format of outputs: jpeg, png, keep or auto", "format" },
+    { "format", 'f', "FORMAT", "format of outputs, such as jpeg, webp, keep or auto", "format" },
     { "quality", 'q', "NUMBER", "1 to 100, or auto", "quality" },
     { "name", 0, "TEMPLATE", "name of outputs, such as {dir}processed-{stem}.jpg", "name" },
     { NULL, 0, NULL, NULL, NULL },
