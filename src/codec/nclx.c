@@ -9,25 +9,10 @@
 
 #include <lcms2.h>
 
+#include "codec/space.h"
+
 enum { BT709 = 1, GAMMA_22 = 4, GAMMA_28 = 5, LINEAR = 8, PQ = 16, DCI = 17, HLG = 18 };
 enum { CURVE_POINTS = 1024 };
-
-/* H.273 table 2: number, white, red, green, blue (x, y). */
-static const struct {
-    int number;
-    double white[2], red[2], green[2], blue[2];
-} spaces[] = {
-    {  1, { 0.3127, 0.3290 }, { 0.640, 0.330 }, { 0.300, 0.600 }, { 0.150, 0.060 } },
-    {  4, { 0.3100, 0.3160 }, { 0.670, 0.330 }, { 0.210, 0.710 }, { 0.140, 0.080 } },
-    {  5, { 0.3127, 0.3290 }, { 0.640, 0.330 }, { 0.290, 0.600 }, { 0.150, 0.060 } },
-    {  6, { 0.3127, 0.3290 }, { 0.630, 0.340 }, { 0.310, 0.595 }, { 0.155, 0.070 } },
-    {  7, { 0.3127, 0.3290 }, { 0.630, 0.340 }, { 0.310, 0.595 }, { 0.155, 0.070 } },
-    {  8, { 0.3100, 0.3160 }, { 0.681, 0.319 }, { 0.243, 0.692 }, { 0.145, 0.049 } },
-    {  9, { 0.3127, 0.3290 }, { 0.708, 0.292 }, { 0.170, 0.797 }, { 0.131, 0.046 } },
-    { 11, { 0.3140, 0.3510 }, { 0.680, 0.320 }, { 0.265, 0.690 }, { 0.150, 0.060 } },
-    { 12, { 0.3127, 0.3290 }, { 0.680, 0.320 }, { 0.265, 0.690 }, { 0.150, 0.060 } },
-    { 22, { 0.3127, 0.3290 }, { 0.630, 0.340 }, { 0.295, 0.605 }, { 0.155, 0.077 } },
-};
 
 bool px_nclx_is_hdr(int transfer) { return transfer == PQ || transfer == HLG; }
 
@@ -76,12 +61,10 @@ static cmsHPROFILE make(cmsContext context, int primaries, int transfer, bool gr
 {
     cmsToneCurve *curve = curve_of(context, transfer);
     cmsHPROFILE profile = NULL;
-    for (size_t i = 0; curve && !profile && i < sizeof spaces / sizeof *spaces; i++) {
-        if (spaces[i].number != primaries)
-            continue;
-        cmsCIExyY white = { spaces[i].white[0], spaces[i].white[1], 1 };
-        cmsCIExyYTRIPLE points = { { spaces[i].red[0], spaces[i].red[1], 1 }, { spaces[i].green[0], spaces[i].green[1], 1 },
-                                   { spaces[i].blue[0], spaces[i].blue[1], 1 } };
+    px_space space;
+    if (curve && px_space_of_primaries(primaries, &space)) {
+        cmsCIExyY white = { space.white.x, space.white.y, 1 };
+        cmsCIExyYTRIPLE points = { { space.red.x, space.red.y, 1 }, { space.green.x, space.green.y, 1 }, { space.blue.x, space.blue.y, 1 } };
         cmsToneCurve *curves[3] = { curve, curve, curve };
         profile = grey ? cmsCreateGrayProfileTHR(context, cmsD50_xyY(), curve)
                        : cmsCreateRGBProfileTHR(context, &white, &points, curves);
@@ -101,10 +84,9 @@ static void fix_date(uint8_t *profile, size_t count)
 px_bytes px_nclx_profile(int primaries, int transfer, bool grey)
 {
     bool plain_curve = transfer != GAMMA_22 && transfer != GAMMA_28 && transfer != LINEAR && transfer != DCI && !px_nclx_is_hdr(transfer);
-    bool known = false;
-    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
-        known |= spaces[i].number == primaries;
-    primaries = known ? primaries : BT709;
+    px_space known;
+    if (!px_space_of_primaries(primaries, &known))
+        primaries = BT709;
     if (plain_curve && (primaries == BT709 || grey))
         return (px_bytes){ NULL, 0 };
     cmsContext context = cmsCreateContext(NULL, NULL);

@@ -13,6 +13,7 @@ static const struct {
     px_point white, red, green, blue;
 } primaries_of[] = {
     { 1, D65, { 0.640, 0.330 }, { 0.300, 0.600 }, { 0.150, 0.060 } },                  /* sRGB, BT.709 */
+    { 4, { 0.310, 0.316 }, { 0.670, 0.330 }, { 0.210, 0.710 }, { 0.140, 0.080 } },     /* NTSC of 1953 */
     { 5, D65, { 0.640, 0.330 }, { 0.290, 0.600 }, { 0.150, 0.060 } },                  /* BT.601, 625 lines */
     { 6, D65, { 0.630, 0.340 }, { 0.310, 0.595 }, { 0.155, 0.070 } },                  /* BT.601, 525 lines */
     { 7, D65, { 0.630, 0.340 }, { 0.310, 0.595 }, { 0.155, 0.070 } },                  /* SMPTE 240M */
@@ -32,14 +33,26 @@ static const struct {
     { 4, PX_CURVE_GAMMA, 2.2 }, { 5, PX_CURVE_GAMMA, 2.8 }, { 8, PX_CURVE_GAMMA, 1.0 },
 };
 
-bool px_space_of_cicp(int primaries, int transfer, px_space *ret)
+bool px_space_of_primaries(int primaries, px_space *ret)
 {
     for (size_t p = 0; p < sizeof primaries_of / sizeof *primaries_of; p++)
-        for (size_t c = 0; c < sizeof curves / sizeof *curves; c++)
-            if (primaries_of[p].code == primaries && curves[c].code == transfer) {
-                *ret = (px_space){ curves[c].curve, curves[c].gamma, primaries_of[p].white, primaries_of[p].red, primaries_of[p].green, primaries_of[p].blue };
-                return true;
-            }
+        if (primaries_of[p].code == primaries) {
+            *ret = (px_space){ .white = primaries_of[p].white, .red = primaries_of[p].red, .green = primaries_of[p].green, .blue = primaries_of[p].blue };
+            return true;
+        }
+    return false;
+}
+
+bool px_space_of_cicp(int primaries, int transfer, px_space *ret)
+{
+    px_space space;
+    for (size_t c = 0; c < sizeof curves / sizeof *curves; c++)
+        if (curves[c].code == transfer && px_space_of_primaries(primaries, &space)) {
+            space.curve = curves[c].curve;
+            space.gamma = curves[c].gamma;
+            *ret = space;
+            return true;
+        }
     return false;
 }
 

@@ -22,6 +22,9 @@ extern const px_space px_space_srgb;
  * BT.601, BT.709, BT.2020 and film. False: unknown, or HDR (PQ, HLG), and *ret is untouched. */
 bool px_space_of_cicp(int primaries, int transfer, px_space *ret);
 
+/* Their points alone; no curve is said. False: unknown. */
+bool px_space_of_primaries(int primaries, px_space *ret);
+
 /* Would converting from it to sRGB be for nothing? So it is with sRGB's primaries and its curve, or the gamma that stands for it. */
 bool px_space_is_srgb(const px_space *space);
 
