@@ -67,6 +67,8 @@ static px_status decode_picture(heif_decoder *self, px_error *err)
     struct heif_error error = px_heif.decode_image(self->handle, &self->image, heif_colorspace_RGB, chroma, options);
     px_heif.decoding_options_free(options);
     PX_TRY(judge(self, error, err));
+    if (self->boxes.cut) /* newer libraries make something of what is there, and do not say so */
+        return px_fail(err, PX_TRUNCATED_IMAGE, "HEIF: the file ends before the picture does");
     int width = px_heif.image_get_width(self->image, heif_channel_interleaved);
     int height = px_heif.image_get_height(self->image, heif_channel_interleaved);
     if (width != header->width || height != header->height)

@@ -30,9 +30,11 @@ typedef struct webp_decoder {
     int pulled;                 /* rows of this frame */
 } webp_decoder;
 
-static px_status fail_as(VP8StatusCode code, px_error *err)
+/* libwebp 1.3 and newer call alpha that they cannot read a lack of memory. There is enough: it was planned. */
+static px_status fail_as(const webp_decoder *self, VP8StatusCode code, px_error *err)
 {
-    if (code == VP8_STATUS_OUT_OF_MEMORY)
+    bool alpha_apart = !self->lossless && self->base.header.alpha != PX_OPAQUE;
+    if (code == VP8_STATUS_OUT_OF_MEMORY && !alpha_apart)
         return px_fail(err, PX_OUT_OF_MEMORY, "WebP: no room for the picture");
     if (code == VP8_STATUS_UNSUPPORTED_FEATURE)
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "WebP: a feature that libwebp does not know");
@@ -125,7 +127,7 @@ static px_status read_header(webp_decoder *self, px_error *err)
     WebPBitstreamFeatures features;
     VP8StatusCode code = WebPGetFeatures(self->file.data, self->file.count, &features);
     if (code != VP8_STATUS_OK)
-        return fail_as(code, err);
+        return fail_as(self, code, err);
     PX_TRY(px_judge_size(self->limits, (uint32_t)features.width, (uint32_t)features.height, err));
     px_header *header = &self->base.header;
     header->width = features.width;
@@ -160,7 +162,7 @@ static px_status start_still(webp_decoder *self, px_error *err)
     config.output.u.RGBA = (WebPRGBABuffer){ .rgba = self->picture, .stride = (int)stride, .size = count };
     VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM : WebPDecode(self->file.data, self->file.count, &config);
     WebPFreeDecBuffer(&config.output);
-    return code == VP8_STATUS_OK ? PX_OK : fail_as(code, err);
+    return code == VP8_STATUS_OK ? PX_OK : fail_as(self, code, err);
 }
 
 static px_status start_animation(webp_decoder *self, px_error *err)
