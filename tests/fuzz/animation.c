@@ -19,7 +19,7 @@ static void clean(const px_source *source, px_format format)
     int fd = memfd_create("clean", MFD_CLOEXEC);
     uint64_t bytes;
     if (px_format_is_cleaned(format))
-        (void)!px_format_clean(format, source, 1, fd, &bytes, NULL);
+        (void)!px_format_clean(&(px_encoder_spec){ .format = format, .orientation = 1 }, source, fd, &bytes, NULL);
     close(fd);
 }
 
