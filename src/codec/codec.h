@@ -83,7 +83,7 @@ struct px_decoder {
     /* Goes on to the next frame; *ret_ms is how long it is shown. NULL: stills only. */
     PX_CHECKED px_status (*next)(px_decoder *self, int *ret_ms, px_error *err);
 
-    /* The next row; its samples are valid until the next call, and its receiver may change them. */
+    /* The next row; its samples are valid until the next call, and not to be changed: a decoder may need them for the row after. */
     PX_CHECKED px_status (*pull)(px_decoder *self, px_row *ret, px_error *err);
 
     void (*close)(px_decoder *self);
