@@ -45,32 +45,19 @@ typedef struct chooser {
 
 /* ---- the plan ---- */
 
-static px_format animated_format(void)
-{
-    px_format gif = px_format_find("gif"); /* what every mail program plays */
-    return gif < PX_FORMAT_COUNT && px_format_is_written(gif) && px_format_is_animated(gif) ? gif : PX_FORMAT_COUNT;
-}
-
 px_format px_choose_format(const px_output_spec *spec, const px_header *header)
 {
     if (spec->format == PX_FORMAT_KEEP)
         return px_format_kept(header->format);
     if (spec->format != PX_FORMAT_AUTO)
         return spec->format;
-    bool animated = spec->animated && header->frames > 1 && animated_format() != PX_FORMAT_COUNT;
-    return animated ? animated_format() : PX_FORMAT_PNG;
+    return spec->animated && header->frames > 1 ? PX_FORMAT_GIF /* what every mail program plays */ : PX_FORMAT_PNG;
 }
 
 bool px_choose_is_needed(const px_output_spec *spec, px_format format, bool animated)
 {
     bool lossy = px_format_is_lossy(format) && !spec->lossless;
     return spec->max_bytes || (lossy && spec->quality == 0) || (spec->format == PX_FORMAT_AUTO && !animated);
-}
-
-void px_choose_prepare(void)
-{
-    if (animated_format() != PX_FORMAT_COUNT)
-        (void)!px_format_load(animated_format(), NULL);
 }
 
 static int frames_of(const px_encoder_spec *spec) { return spec->frames > 1 ? spec->frames : 1; }

@@ -29,9 +29,6 @@ px_format px_choose_format(const px_output_spec *spec, const px_header *header);
 /* Must an output of this spec, planned to be of `format`, be held? An animation has its format already. */
 bool px_choose_is_needed(const px_output_spec *spec, px_format format, bool animated);
 
-/* Loads what `format: auto` may choose; as px_transform_prepare. */
-void px_choose_prepare(void);
-
 uint64_t px_choose_memory(const px_choose_spec *spec); /* bytes */
 
 /* `fd` is borrowed until close, readable and at its start. Finish fails with PX_TOO_MANY_BYTES where max_bytes cannot hold, and

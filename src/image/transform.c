@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "image/choose.h"
 #include "image/lane.h"
 #include "image/orient.h"
 #include "image/placeholder.h"
@@ -293,22 +292,26 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     return PX_OK;
 }
 
+/* What the transform will say of a failure, it will say itself. PX_FORMAT_AUTO chooses among formats that are linked. */
+static void load(px_format format)
+{
+    if (format < PX_FORMAT_COUNT)
+        (void)!px_format_load(format, NULL);
+}
+
 void px_transform_prepare(const px_source *source, const px_output_spec *specs, int count)
 {
     uint8_t first[PX_FORMAT_FIRST_BYTES];
     size_t bytes = 0;
-    px_format format = PX_FORMAT_COUNT;
+    px_format own = PX_FORMAT_COUNT;
     if (source && px_source_read_at(source, 0, first, sizeof first, &bytes, NULL) == PX_OK)
-        format = px_format_detect((px_bytes){ first, bytes });
-    for (int i = 0; i < count; i++)
+        own = px_format_detect((px_bytes){ first, bytes });
+    load(own);
+    for (int i = 0; i < count; i++) {
         px_watermark_prepare(&specs[i].mark);
-    for (int i = -1; i < count; i++) {
-        if (i >= 0 && specs[i].format == PX_FORMAT_AUTO)
-            px_choose_prepare();
-        px_format next = i >= 0 && specs[i].format != PX_FORMAT_KEEP ? specs[i].format : format;
-        if (i >= 0 && next == format && format < PX_FORMAT_COUNT)
-            next = px_format_kept(format);
-        if (next < PX_FORMAT_COUNT)
-            (void)!px_format_load(next, NULL);
+        if (specs[i].format != PX_FORMAT_KEEP)
+            load(specs[i].format);
+        else if (own < PX_FORMAT_COUNT)
+            load(px_format_kept(own));
     }
 }
