@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/alpha.h"
 #include "image/attention.h"
 #include "image/orient.h"
 
@@ -27,14 +28,12 @@ static void plan_attention(px_lane *l)
     s->part_height = s->window_height;
 }
 
-static unsigned over_255(unsigned value) { return (value + 127) / 255; }
-
 /* Where the output is opaque, a background that is not lies on white itself. */
 static void plan_background(px_lane *l, bool opaque)
 {
     unsigned alpha = l->spec->background[3];
     for (int c = 0; c < 3; c++)
-        l->background[c] = (uint8_t)(opaque ? over_255(l->spec->background[c] * alpha + 255 * (255 - alpha)) : l->spec->background[c]);
+        l->background[c] = (uint8_t)(opaque ? px_over_255(l->spec->background[c] * alpha + 255 * (255 - alpha)) : l->spec->background[c]);
     l->background[3] = (uint8_t)(opaque ? 255 : alpha);
 }
 
@@ -122,8 +121,9 @@ static void plan_side(int source, int from, int side, int eighths, int *ret_firs
 }
 
 /* Maps the part of the source that a lane shows to decoded pixels. */
-void px_lane_plan_scaling(px_lane *l, const px_header *header, int eighths)
+void px_lane_plan_scaling(px_lane *l, int eighths)
 {
+    const px_header *header = l->header;
     double scale = eighths / 8.0;
     px_resample_spec *s = &l->scaling;
     const px_layout *p = &l->stored;
@@ -198,20 +198,6 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
     return l->chooses ? px_choose_open(&choosing, fd, &l->encoder, err) : px_encoder_open(&l->encoding, fd, &l->encoder, err);
 }
 
-static unsigned divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
-
-static void straighten(const uint8_t *row, int width, int channels, uint8_t *target)
-{
-    for (int x = 0; x < width; x++, row += channels, target += channels) {
-        unsigned alpha = row[channels - 1];
-        for (int c = 0; c < channels - 1; c++) {
-            unsigned value = divide_by(alpha, row[c]);
-            target[c] = (uint8_t)(value > 255 ? 255 : value);
-        }
-        target[channels - 1] = (uint8_t)alpha;
-    }
-}
-
 /* The row in sRGB, if it is in other colours; *alpha is what its alpha is then. */
 static uint8_t *convert_row(const px_lane *l, uint8_t *row, px_alpha *alpha)
 {
@@ -219,7 +205,7 @@ static uint8_t *convert_row(const px_lane *l, uint8_t *row, px_alpha *alpha)
     if (!l->colour)
         return row;
     if (*alpha == PX_PREMULTIPLIED) {
-        straighten(row, l->layout.picture_width, l->channels, l->converted);
+        px_straighten(row, l->layout.picture_width, l->channels, l->converted);
         from = l->converted;
         *alpha = PX_STRAIGHT;
     }
@@ -233,17 +219,17 @@ static void finish_pixel(const px_lane *l, px_alpha kind, unsigned below, const 
 {
     int colours = px_channels(l->model, PX_OPAQUE), out = px_channels(l->encoding.model, PX_OPAQUE);
     unsigned alpha = kind == PX_OPAQUE ? 255 : pixel[colours];
-    unsigned shows = below == 255 ? 255 - alpha : over_255(below * (255 - alpha)), total = alpha + shows;
+    unsigned shows = below == 255 ? 255 - alpha : px_over_255(below * (255 - alpha)), total = alpha + shows;
     for (int c = 0; c < out; c++) {
         unsigned value = pixel[colours == 1 ? 0 : c];
         if (shows || l->encoding.alpha == PX_OPAQUE) {
             if (kind == PX_STRAIGHT)
-                value = over_255(value * alpha);
-            value += over_255(l->background[c] * shows);
+                value = px_over_255(value * alpha);
+            value += px_over_255(l->background[c] * shows);
             if (total < 255)
-                value = divide_by(total, value);
+                value = px_divide_by(total, value);
         } else if (kind == PX_PREMULTIPLIED)
-            value = divide_by(alpha, value);
+            value = px_divide_by(alpha, value);
         target[c] = (uint8_t)(value > 255 ? 255 : value);
     }
     if (l->encoding.alpha != PX_OPAQUE)
@@ -383,8 +369,9 @@ px_status px_lane_push(px_lane *l, uint8_t *straight, uint8_t *premultiplied, px
 }
 
 /* May the source's own bytes stand for this output, if they are fewer? Not if its pixels had to change. */
-static bool may_pass(const px_lane *l, const px_header *header)
+static bool may_pass(const px_lane *l)
 {
+    const px_header *header = l->header;
     return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks && !l->mark && !header->truncated &&
            l->animated == (header->frames > 1) &&
            l->stored_width == header->width && l->stored_height == header->height && !l->attention && !l->sharpen &&
@@ -410,14 +397,14 @@ static void say_passed(px_output_report *ret)
     snprintf(ret->reason + used, sizeof ret->reason - used, "%sthe source's own bytes", used ? "; " : "");
 }
 
-px_status px_lane_finish(px_lane *l, const px_source *source, const px_header *header, int fd,
-                         px_output_report *ret, px_error *err)
+px_status px_lane_finish(px_lane *l, const px_source *source, int fd, px_output_report *ret, px_error *err)
 {
+    const px_header *header = l->header;
     *ret = (px_output_report){ .format = l->encoding.format, .width = l->layout.width, .height = l->layout.height,
                                .quality = l->encoding.quality, .frames = l->animated ? header->frames : 1 };
     px_status status = finish_encoder(l, ret, err);
     bool is_over = status == PX_TOO_MANY_BYTES && l->chooses; /* max_bytes: the source's own may fit */
-    if ((status != PX_OK && !is_over) || (!is_over && ret->bytes <= px_source_bytes(source, NULL)) || !may_pass(l, header))
+    if ((status != PX_OK && !is_over) || (!is_over && ret->bytes <= px_source_bytes(source, NULL)) || !may_pass(l))
         return status;
     if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
         return status; /* not a file: what was written stands */

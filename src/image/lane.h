@@ -51,14 +51,14 @@ typedef struct px_lane {
 } px_lane;
 
 
-/* What one output will be; nothing is allocated yet. `spec` is borrowed until done. */
+/* What one output will be; nothing is allocated yet. `spec` and `header` are borrowed until done. */
 PX_CHECKED px_status px_lane_plan(px_lane *lane, const px_output_spec *spec, const px_header *header, px_error *err);
 
 /* Opens the watermark, if the output has one. */
 PX_CHECKED px_status px_lane_plan_mark(px_lane *lane, const px_limits *limits, px_error *err);
 
 /* The second half of the plan, when the decoder's scale is known. */
-void px_lane_plan_scaling(px_lane *lane, const px_header *header, int eighths);
+void px_lane_plan_scaling(px_lane *lane, int eighths);
 
 uint64_t px_lane_memory(const px_lane *lane); /* bytes */
 PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);
@@ -70,8 +70,7 @@ PX_CHECKED px_status px_lane_next(px_lane *lane, int milliseconds, px_error *err
 PX_CHECKED px_status px_lane_push(px_lane *lane, uint8_t *straight, uint8_t *premultiplied, px_error *err);
 
 /* Ends an output; where it became bigger than the source for nothing, the source's bytes replace it. */
-PX_CHECKED px_status px_lane_finish(px_lane *lane, const px_source *source, const px_header *header, int fd,
-                                    px_output_report *ret, px_error *err);
+PX_CHECKED px_status px_lane_finish(px_lane *lane, const px_source *source, int fd, px_output_report *ret, px_error *err);
 void px_lane_done(px_lane *lane);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "image/alpha.h"
 #include "image/orient.h"
 #include "image/thumbhash.h"
 
@@ -142,17 +143,6 @@ void px_placeholder_push(px_placeholder *self, const uint8_t *row)
         end_line(self);
 }
 
-static void straighten(uint8_t *pixels, int count, int channels)
-{
-    for (int i = 0; i < count; i++, pixels += channels) {
-        unsigned alpha = pixels[channels - 1];
-        for (int c = 0; c < channels - 1; c++) {
-            unsigned value = alpha ? (pixels[c] * 255 + alpha / 2) / alpha : 0;
-            pixels[c] = (uint8_t)(value > 255 ? 255 : value);
-        }
-    }
-}
-
 static void expand(const uint8_t *pixels, int count, int channels, uint8_t *rgba)
 {
     bool alpha = channels == 2 || channels == 4;
@@ -169,7 +159,7 @@ void px_placeholder_finish(px_placeholder *self, const px_colour *colour, int or
     int count = self->small_width * self->small_height, width = self->small_width, height = self->small_height;
     const uint8_t *pixels = self->picture;
     if (self->alpha)
-        straighten(self->picture, count, self->channels);
+        px_straighten(self->picture, count, self->channels, self->picture);
     if (colour) {
         px_colour_convert(colour, self->picture, count, self->converted);
         pixels = self->converted;

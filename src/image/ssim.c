@@ -5,14 +5,14 @@
 
 #include <string.h>
 
+#include "image/alpha.h"
+
 enum { STEP = 4, WINDOW_PIXELS = 64 };
 
 /* Of a 4x4 block, in both pictures. */
 typedef struct sums {
     uint32_t a, b, squares, product;
 } sums;
-
-static int over_255(int value) { return (value + 127) / 255; }
 
 void px_luma_row(const px_row *row, uint8_t *target)
 {
@@ -26,7 +26,7 @@ void px_luma_row(const px_row *row, uint8_t *target)
     for (int x = 0; x < plane->width; x++, p += step) {
         int luma = colours == 1 ? p[0] : (77 * p[0] + 150 * p[1] + 29 * p[2] + 128) >> 8;
         if (row->alpha != PX_OPAQUE)
-            luma = over_255(luma * p[colours] + 128 * (255 - p[colours]));
+            luma = (int)px_over_255((unsigned)(luma * p[colours] + 128 * (255 - p[colours])));
         target[x] = (uint8_t)luma;
     }
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "image/alpha.h"
 #include "image/lane.h"
 #include "image/orient.h"
 #include "image/placeholder.h"
@@ -21,8 +22,8 @@ typedef struct transform {
     px_decoder *decoder; /* owned */
     int eighths;
     int width, height;   /* of decoded rows */
-    uint8_t *premultiplied; /* owned; one decoded row, if a lane with alpha scales */
-    px_colour *colour;      /* owned; NULL if the source is in sRGB, or no lane wants to be */
+    uint8_t *premultiplied; /* owned; one decoded row, if it has alpha */
+    px_colour *colour;      /* owned; NULL if the source is in sRGB, or `inks` has converted it */
     px_colour *inks;        /* owned; from the source's CMYK or 16 bits to sRGB, by its profile; or NULL */
     uint8_t *light;         /* owned; one decoded row of that */
     uint8_t *described;     /* owned; the profile that says what the header's space does; or NULL */
@@ -107,7 +108,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
                       px_placeholder_memory(header->width, px_channels(header->model, header->alpha));
     for (int i = 0; i < count; i++) {
-        px_lane_plan_scaling(&self->lanes[i], header, self->eighths);
+        px_lane_plan_scaling(&self->lanes[i], self->eighths);
         memory += px_lane_memory(&self->lanes[i]);
     }
     uint64_t budget = memory_budget(limits);
@@ -119,28 +120,16 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     return PX_OK;
 }
 
-static unsigned over_255(unsigned value) { return (value + 127) / 255; }
-
-static void premultiply(const uint8_t *row, int width, int channels, uint8_t *target)
-{
-    for (int x = 0; x < width; x++, row += channels, target += channels) {
-        unsigned alpha = row[channels - 1];
-        for (int c = 0; c < channels - 1; c++)
-            target[c] = (uint8_t)over_255(row[c] * alpha);
-        target[channels - 1] = (uint8_t)alpha;
-    }
-}
-
 /* Lanes without animation take the first frame alone. */
 static bool takes_frame(const px_lane *lane, int frame) { return frame == 0 || lane->animated; }
 
-static px_status begin_frame(transform *self, int frame, px_error *err)
+static px_status begin_frame(transform *self, px_error *err)
 {
     int milliseconds = 0;
     if (self->decoder->next)
         PX_TRY(self->decoder->next(self->decoder, &milliseconds, err));
     for (int i = 0; i < self->count; i++)
-        if (self->lanes[i].animated && takes_frame(&self->lanes[i], frame))
+        if (self->lanes[i].animated)
             PX_TRY(px_lane_next(&self->lanes[i], milliseconds, err));
     return PX_OK;
 }
@@ -149,7 +138,7 @@ static px_status run_frame(transform *self, int frame, px_error *err)
 {
     const px_header *header = &self->decoder->header;
     int channels = px_channels(header->model, header->alpha);
-    PX_TRY(begin_frame(self, frame, err));
+    PX_TRY(begin_frame(self, err));
     for (int y = 0; y < self->height; y++) {
         px_row row;
         PX_TRY(self->decoder->pull(self->decoder, &row, err));
@@ -159,7 +148,7 @@ static px_status run_frame(transform *self, int frame, px_error *err)
             samples = self->light;
         }
         if (self->premultiplied)
-            premultiply(samples, self->width, channels, self->premultiplied);
+            px_premultiply(samples, self->width, channels, self->premultiplied);
         if (frame == 0)
             px_placeholder_push(self->placeholder, self->premultiplied ? self->premultiplied : samples);
         for (int i = 0; i < self->count; i++)
@@ -283,9 +272,8 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     report.alpha = header->alpha != PX_OPAQUE;
     report.frames = header->frames;
     report.truncated = header->truncated;
-    for (int i = 0; i < count; i++) {
-        PX_TRY(px_lane_finish(&self.lanes[i], source, header, output_fds[i], &report.outputs[i], err));
-    }
+    for (int i = 0; i < count; i++)
+        PX_TRY(px_lane_finish(&self.lanes[i], source, output_fds[i], &report.outputs[i], err));
     px_placeholder_finish(self.placeholder, self.colour, header->orientation, &report);
     report.cpu_us = thread_us() - began;
     *ret = report;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "image/alpha.h"
 #include "image/colour.h"
 #include "image/font/font.h"
 #include "image/letters.h"
@@ -180,8 +181,6 @@ uint64_t px_watermark_memory(const px_watermark *self)
 
 /* ---- draw ---- */
 
-static unsigned over_255(unsigned value) { return (value + 127) / 255; }
-
 /* A decoded row as premultiplied RGBA. */
 static void expand(const uint8_t *row, int width, px_model model, px_alpha alpha, uint8_t *target)
 {
@@ -189,7 +188,7 @@ static void expand(const uint8_t *row, int width, px_model model, px_alpha alpha
     for (int x = 0; x < width; x++, row += channels, target += 4) {
         unsigned opaque = alpha == PX_OPAQUE ? 255 : row[colours];
         for (int c = 0; c < 3; c++)
-            target[c] = (uint8_t)over_255(row[colours == 1 ? 0 : c] * opaque);
+            target[c] = (uint8_t)px_over_255(row[colours == 1 ? 0 : c] * opaque);
         target[3] = (uint8_t)opaque;
     }
 }
@@ -280,7 +279,7 @@ static px_status draw_text(px_watermark *self, px_error *err)
     uint8_t *target = self->pixels + (size_t)(self->box.height - self->box.text_height) * (size_t)self->box.width * 4;
     for (size_t i = 0; i < count; i++, target += 4) {
         for (int c = 0; c < 3; c++)
-            target[c] = (uint8_t)over_255((unsigned)self->spec->colour[c] * coverage[i]);
+            target[c] = (uint8_t)px_over_255((unsigned)self->spec->colour[c] * coverage[i]);
         target[3] = coverage[i];
     }
     free(coverage);
