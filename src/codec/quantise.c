@@ -327,7 +327,7 @@ static bool assign(px_quantiser *self, int count)
 
 /* ---- the palette ---- */
 
-static int by_alpha_and_light(const void *a, const void *b)
+int px_palette_order(const void *a, const void *b)
 {
     const uint8_t *p = a, *q = b;
     if ((p[3] == 255) != (q[3] == 255))
@@ -341,7 +341,7 @@ static void finish_palette(px_palette *palette, bool transparent)
 {
     if (transparent)
         memset(palette->colours[palette->count++], 0, 4);
-    qsort(palette->colours, (size_t)palette->count, sizeof *palette->colours, by_alpha_and_light);
+    qsort(palette->colours, (size_t)palette->count, sizeof *palette->colours, px_palette_order);
     palette->transparent = -1;
     for (int i = 0; i < palette->count; i++)
         if (palette->colours[i][3] == 0)

@@ -23,6 +23,10 @@ typedef struct px_palette {
     bool exact;      /* every colour counted is in it */
 } px_palette;
 
+/* The order of a palette's colours, for qsort over what begins with four bytes of RGBA: what is not opaque first, so that PNG's tRNS is
+ * short, then by light, which packs well. */
+int px_palette_order(const void *a, const void *b);
+
 typedef struct px_quantiser px_quantiser;
 
 /* For pictures of up to `width` pixels across. */

@@ -114,16 +114,7 @@ void px_png_palette_push(px_png_palette *self, const uint8_t *samples)
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    const uint8_t *p = a, *q = b;
-    if ((p[3] == 255) != (q[3] == 255))
-        return p[3] == 255 ? 1 : -1;
-    int light_p = 2 * p[0] + 5 * p[1] + p[2], light_q = 2 * q[0] + 5 * q[1] + q[2];
-    return light_p != light_q ? light_p - light_q : memcmp(p, q, 4);
-}
-
-/* As the quantiser sorts its own: what is not opaque first, so that tRNS is short, then by light, which packs well. */
+/* As the quantiser sorts its own. */
 static void sort(px_png_palette *self, px_palette *palette)
 {
     uint8_t rows[PX_PALETTE_COLOURS][5], place[PX_PALETTE_COLOURS];
@@ -131,7 +122,7 @@ static void sort(px_png_palette *self, px_palette *palette)
         memcpy(rows[i], self->colours[i], 4);
         rows[i][4] = (uint8_t)i;
     }
-    qsort(rows, (size_t)self->count, sizeof *rows, compare);
+    qsort(rows, (size_t)self->count, sizeof *rows, px_palette_order);
     for (int i = 0; i < self->count; i++) {
         memcpy(palette->colours[i], rows[i], 4);
         place[rows[i][4]] = (uint8_t)i;
