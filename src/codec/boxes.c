@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/big_endian.h"
 #include "codec/formats.h"
 
 enum { DEPTH_MAX = 8, BOXES_MAX = 100000, LINKS_MAX = 4096 };
@@ -37,26 +38,17 @@ typedef struct walk {
     px_boxes found;
 } walk;
 
-static uint32_t get_32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static uint32_t get_16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
-
-static uint64_t get_64(const uint8_t *at) { return (uint64_t)get_32(at) << 32 | get_32(at + 4); }
-
 /* The box at `at`, inside of what ends at `end`; false: there is none. */
 static bool box_at(px_bytes file, uint64_t at, uint64_t end, box *ret, bool *ret_cut)
 {
     if (end - at < 8)
         return false;
     const uint8_t *head = file.data + at;
-    uint64_t size = get_32(head), skip = 8;
+    uint64_t size = px_get_32(head), skip = 8;
     if (size == 1) {
         if (end - at < 16)
             return false;
-        size = get_64(head + 8);
+        size = px_get_64(head + 8);
         skip = 16;
     } else if (size == 0)
         size = end - at;
@@ -83,20 +75,20 @@ static px_status see_track_header(walk *self, const uint8_t *data, uint64_t coun
     bool wide = count && data[0] == 1;
     if (count < (wide ? 96u : 84u))
         return PX_OK;
-    self->track_ticks = wide ? get_64(data + 28) : get_32(data + 20);
+    self->track_ticks = wide ? px_get_64(data + 28) : px_get_32(data + 20);
     if (self->track_ticks == (wide ? UINT64_MAX : UINT32_MAX))
         self->track_ticks = UINT64_MAX;
     const uint8_t *size = data + (wide ? 88 : 76);
-    return judge_claim(self, get_32(size) >> 16, get_32(size + 4) >> 16, err);
+    return judge_claim(self, px_get_32(size) >> 16, px_get_32(size + 4) >> 16, err);
 }
 
 /* 14496-12 8.6.6, as 23008-12 7.5.1 uses it: with the flag, the one edit is repeated until the track's duration is over. */
 static void see_edit_list(walk *self, const uint8_t *data, uint64_t count)
 {
     bool wide = count && data[0] == 1;
-    if (count < (wide ? 16u : 12u) || !(data[3] & 1) || get_32(data + 4) != 1)
+    if (count < (wide ? 16u : 12u) || !(data[3] & 1) || px_get_32(data + 4) != 1)
         return;
-    uint64_t ticks = wide ? get_64(data + 8) : get_32(data + 8);
+    uint64_t ticks = wide ? px_get_64(data + 8) : px_get_32(data + 8);
     uint64_t plays = ticks && self->track_ticks != UINT64_MAX ? (self->track_ticks + ticks - 1) / ticks : 0;
     self->found.plays = plays > 65535 ? 0 : (int)plays;
 }
@@ -114,9 +106,9 @@ static px_status see_references(walk *self, const box *b, px_error *err)
             continue;
         if (!self->links && !(self->links = calloc(LINKS_MAX, sizeof *self->links)))
             return px_fail(err, PX_OUT_OF_MEMORY, "no room for the references of a picture");
-        uint32_t from = size == 4 ? get_32(data + inner.from) : get_16(data + inner.from);
+        uint32_t from = size == 4 ? px_get_32(data + inner.from) : px_get_16(data + inner.from);
         for (uint64_t i = inner.from + size + 2; i + size <= inner.to; i += size) {
-            uint32_t to = size == 4 ? get_32(data + i) : get_16(data + i);
+            uint32_t to = size == 4 ? px_get_32(data + i) : px_get_16(data + i);
             if (self->link_count == LINKS_MAX)
                 return px_fail(err, PX_UNSUPPORTED_FORMAT, "the picture is made of more than %d others", LINKS_MAX);
             self->links[self->link_count++] = made_of ? (struct link){ from, to } : (struct link){ to, from };
@@ -149,7 +141,7 @@ static px_status see(walk *self, const box *b, px_error *err)
     const uint8_t *data = self->file.data + b->from;
     uint64_t count = b->to - b->from;
     if (is_type(b, "ispe") && count >= 12)
-        return judge_claim(self, get_32(data + 4), get_32(data + 8), err);
+        return judge_claim(self, px_get_32(data + 4), px_get_32(data + 8), err);
     if (is_type(b, "tkhd"))
         return see_track_header(self, data, count, err);
     if (is_type(b, "iref"))
@@ -210,7 +202,7 @@ bool px_boxes_have_brand(px_bytes first, const char *brands, bool major_only)
 {
     if (!px_has_bytes(first, 4, "ftyp", 4) || first.count < 12)
         return false;
-    size_t end = get_32(first.data);
+    size_t end = px_get_32(first.data);
     end = end < first.count ? end : first.count;
     end = major_only && end > 12 ? 12 : end;
     for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) /* between them the minor version */

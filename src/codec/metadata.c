@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "codec/big_endian.h"
 #include "codec/exif.h"
 
 /* Sets the digit behind each `before` in the packet. */
@@ -59,7 +60,7 @@ static px_status choose_text(const px_header *header, px_strip strip, px_encoder
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for text");
     for (size_t at = 0; at + 12 <= text.count;) {
         const uint8_t *chunk = text.data + at;
-        size_t bytes = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        size_t bytes = px_get_32(chunk);
         if (bytes > text.count - at - 12)
             break;
         if (is_kept((px_bytes){ chunk + 8, bytes }, strip)) {

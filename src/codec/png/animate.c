@@ -5,6 +5,7 @@
 
 #include <libdeflate.h>
 
+#include "codec/big_endian.h"
 #include "codec/canvas.h"
 #include "codec/png/write.h"
 
@@ -27,23 +28,11 @@ typedef struct png_animation {
     uint32_t sequence;          /* of the next fcTL or fdAT */
 } png_animation;
 
-static void put_32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-static void put_16(uint8_t *at, int value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
 static px_status write_head(png_animation *self, px_error *err)
 {
     uint8_t control[8];
-    put_32(control, (uint32_t)self->spec.frames);
-    put_32(control + 4, (uint32_t)self->spec.loops);
+    px_put_32(control, (uint32_t)self->spec.frames);
+    px_put_32(control + 4, (uint32_t)self->spec.loops);
     PX_TRY(px_png_start(&self->out, &self->spec, 8, px_png_colour_type(&self->spec), err));
     return px_png_chunk(&self->out, "acTL", control, sizeof control, err);
 }
@@ -54,8 +43,8 @@ static void put_delay(uint8_t *at, int milliseconds)
     static const int units[] = { 1000, 100, 1 };
     for (int i = 0; i < 3; i++) {
         int64_t count = ((int64_t)milliseconds * units[i] + 500) / 1000;
-        put_16(at, count > 65535 ? 65535 : (int)count);
-        put_16(at + 2, units[i]);
+        px_put_16(at, count > 65535 ? 65535u : (uint32_t)count);
+        px_put_16(at + 2, (uint32_t)units[i]);
         if (count <= 65535)
             return;
     }
@@ -64,11 +53,11 @@ static void put_delay(uint8_t *at, int milliseconds)
 static px_status write_control(png_animation *self, px_rectangle r, px_error *err)
 {
     uint8_t control[26] = { 0 }; /* dispose: none; blend: source */
-    put_32(control, self->sequence++);
-    put_32(control + 4, (uint32_t)r.width);
-    put_32(control + 8, (uint32_t)r.height);
-    put_32(control + 12, (uint32_t)r.x);
-    put_32(control + 16, (uint32_t)r.y);
+    px_put_32(control, self->sequence++);
+    px_put_32(control + 4, (uint32_t)r.width);
+    px_put_32(control + 8, (uint32_t)r.height);
+    px_put_32(control + 12, (uint32_t)r.x);
+    px_put_32(control + 16, (uint32_t)r.y);
     put_delay(control + 20, self->milliseconds);
     return px_png_chunk(&self->out, "fcTL", control, sizeof control, err);
 }
@@ -108,7 +97,7 @@ static px_status write_data(png_animation *self, px_rectangle r, px_error *err)
         size_t some = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
         uint8_t *data = self->packed + 4 + at;
         if (self->frames > 0)
-            put_32(data - 4, self->sequence++); /* over bytes that were written */
+            px_put_32(data - 4, self->sequence++); /* over bytes that were written */
         PX_TRY(self->frames > 0 ? px_png_chunk(&self->out, "fdAT", data - 4, some + 4, err)
                                 : px_png_chunk(&self->out, "IDAT", data, some, err));
     }

@@ -4,6 +4,7 @@
 
 #include <libdeflate.h>
 
+#include "codec/big_endian.h"
 #include "codec/copy.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
@@ -25,10 +26,8 @@ static px_status write_chunk(px_copy *copy, const char *type, px_bytes head, px_
     crc = head.count ? libdeflate_crc32(crc, head.data, head.count) : crc;
     crc = libdeflate_crc32(crc, data.data, data.count);
     uint8_t length[4], sum[4];
-    for (int i = 0; i < 4; i++) {
-        length[i] = (uint8_t)(count >> (24 - 8 * i));
-        sum[i] = (uint8_t)(crc >> (24 - 8 * i));
-    }
+    px_put_32(length, count);
+    px_put_32(sum, crc);
     PX_TRY(px_copy_write(copy, length, 4, err));
     PX_TRY(px_copy_write(copy, type, 4, err));
     PX_TRY(px_copy_write(copy, head.data, head.count, err));
@@ -60,7 +59,7 @@ static px_status clean(px_copy *copy, const px_encoder_spec *spec, px_error *err
                 return px_copy_write(copy, end, sizeof end, err);
             head[i] = (uint8_t)byte;
         }
-        uint64_t length = (uint64_t)head[0] << 24 | (uint64_t)head[1] << 16 | (uint64_t)head[2] << 8 | head[3];
+        uint64_t length = px_get_32(head);
         bool keep = is_kept(head + 4);
         if (keep)
             PX_TRY(px_copy_write(copy, head, sizeof head, err));

@@ -13,6 +13,7 @@
 #include <libdeflate.h>
 
 #include "base/buffer.h"
+#include "codec/big_endian.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
 #include "codec/png/frames.h"
@@ -95,16 +96,11 @@ static px_status read_bytes(png_decoder *self, void *target, size_t count, px_er
     return PX_OK;
 }
 
-static uint32_t big_endian(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 static px_status chunk_begin(png_decoder *self, px_error *err)
 {
     uint8_t length[4];
     PX_TRY(read_bytes(self, length, sizeof length, err));
-    self->chunk_left = big_endian(length);
+    self->chunk_left = px_get_32(length);
     if (self->chunk_left > 0x7fffffff)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a chunk of %u bytes", self->chunk_left);
     self->crc = 0;
@@ -134,7 +130,7 @@ static px_status chunk_end(png_decoder *self, px_error *err)
     uint32_t computed = self->crc;
     uint8_t stored[4];
     PX_TRY(read_bytes(self, stored, sizeof stored, err));
-    if (CHECKSUMS_MATTER && big_endian(stored) != computed)
+    if (CHECKSUMS_MATTER && px_get_32(stored) != computed)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: the chunk %.4s does not have its checksum", self->type);
     return PX_OK;
 }
@@ -159,9 +155,9 @@ static px_status read_header(png_decoder *self, px_error *err)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: it does not begin with its header");
     PX_TRY(chunk_take(self, h, sizeof h, err));
     PX_TRY(chunk_end(self, err));
-    PX_TRY(px_judge_size(self->limits, big_endian(h), big_endian(h + 4), err));
-    self->base.header.width = (int)big_endian(h);
-    self->base.header.height = (int)big_endian(h + 4);
+    PX_TRY(px_judge_size(self->limits, px_get_32(h), px_get_32(h + 4), err));
+    self->base.header.width = (int)px_get_32(h);
+    self->base.header.height = (int)px_get_32(h + 4);
     self->depth = h[8];
     self->colour_type = h[9];
     if (!is_depth(self->colour_type, self->depth) || h[10] != 0 || h[11] != 0 || h[12] > 1)
@@ -221,12 +217,10 @@ static px_status read_text(png_decoder *self, px_error *err)
     if (count + 12 > PX_EXIF_BYTES_MAX - self->text.count)
         return PX_OK;
     uint8_t head[8], sum[4];
-    for (int i = 0; i < 4; i++)
-        head[i] = (uint8_t)(count >> (24 - 8 * i));
+    px_put_32(head, (uint32_t)count);
     memcpy(head + 4, self->type, 4);
     PX_TRY(chunk_take(self, self->inflated, count, err));
-    for (int i = 0; i < 4; i++)
-        sum[i] = (uint8_t)(self->crc >> (24 - 8 * i));
+    px_put_32(sum, self->crc);
     if (count > sizeof PX_PNG_XMP && memcmp(self->inflated, PX_PNG_XMP, sizeof PX_PNG_XMP) == 0 && !self->xmp.count) {
         px_buffer_push(&self->xmp, self->inflated + sizeof PX_PNG_XMP, count - sizeof PX_PNG_XMP);
     } else {
@@ -286,7 +280,7 @@ static px_status read_gamma(png_decoder *self, px_error *err)
     if (self->chunk_left != sizeof value)
         return PX_OK;
     PX_TRY(chunk_take(self, value, sizeof value, err));
-    double gamma = 100000.0 / (big_endian(value) + 1e-9);
+    double gamma = 100000.0 / (px_get_32(value) + 1e-9);
     if (gamma < 0.1 || gamma > 10 || self->has_cicp)
         return PX_OK;
     self->has_gamma = true;
@@ -304,7 +298,7 @@ static px_status read_chromaticities(png_decoder *self, px_error *err)
         return PX_OK;
     PX_TRY(chunk_take(self, values, sizeof values, err));
     for (int i = 0; i < 4 && !self->has_cicp; i++)
-        *points[i] = (px_point){ big_endian(values + 8 * i) / 100000.0, big_endian(values + 8 * i + 4) / 100000.0 };
+        *points[i] = (px_point){ px_get_32(values + 8 * i) / 100000.0, px_get_32(values + 8 * i + 4) / 100000.0 };
     return PX_OK;
 }
 
@@ -396,7 +390,7 @@ static px_status begin_data(png_decoder *self, px_error *err)
     if (self->type[0] == 'I')
         return PX_OK;
     PX_TRY(chunk_take(self, sequence, 4, err));
-    return check_sequence(self, big_endian(sequence), err);
+    return check_sequence(self, px_get_32(sequence), err);
 }
 
 /* Hands libisal more of the zlib stream; chunks are walked over as they end. */
@@ -692,7 +686,7 @@ static px_status find_frame(png_decoder *self, px_error *err)
             return px_fail(err, PX_CORRUPT_IMAGE, "PNG: there is no further frame");
         if (memcmp(self->type, "fcTL", 4) == 0) {
             PX_TRY(chunk_take(self, self->control, PX_PNG_CONTROL_BYTES, err));
-            PX_TRY(check_sequence(self, big_endian(self->control), err));
+            PX_TRY(check_sequence(self, px_get_32(self->control), err));
             controlled = true;
         } else if (memcmp(self->type, "fdAT", 4) == 0) {
             PX_TRY(begin_data(self, err));
@@ -709,7 +703,7 @@ static px_status seek_frame(png_decoder *self, px_error *err)
     if (self->frame > 0)
         return find_frame(self, err);
     if (self->facts.still_is_first)
-        return check_sequence(self, big_endian(self->control), err);
+        return check_sequence(self, px_get_32(self->control), err);
     PX_TRY(chunk_end(self, err));
     return find_frame(self, err);
 }

@@ -7,6 +7,7 @@
 #include <libdeflate.h>
 
 #include "base/file.h"
+#include "codec/big_endian.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
 #include "codec/png/palette.h"
@@ -87,19 +88,13 @@ static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err
     return PX_OK;
 }
 
-static void put_32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
 px_status px_png_chunk(px_png_out *self, const char *type, const uint8_t *data, size_t count, px_error *err)
 {
     uint8_t head[8], tail[4];
-    put_32(head, (uint32_t)count);
+    px_put_32(head, (uint32_t)count);
     memcpy(head + 4, type, 4);
     uint32_t crc = libdeflate_crc32(0, head + 4, 4);
-    put_32(tail, count ? libdeflate_crc32(crc, data, count) : crc);
+    px_put_32(tail, count ? libdeflate_crc32(crc, data, count) : crc);
     PX_TRY(px_write_all(self->fd, head, sizeof head, "the output", err));
     PX_TRY(px_write_all(self->fd, data, count, "the output", err));
     PX_TRY(px_write_all(self->fd, tail, sizeof tail, "the output", err));
@@ -144,8 +139,8 @@ int px_png_colour_type(const px_encoder_spec *spec) { return (spec->model == PX_
 px_status px_png_start(px_png_out *self, const px_encoder_spec *spec, int depth, int colour_type, px_error *err)
 {
     uint8_t header[13] = { [8] = (uint8_t)depth, [9] = (uint8_t)colour_type };
-    put_32(header, (uint32_t)spec->width);
-    put_32(header + 4, (uint32_t)spec->height);
+    px_put_32(header, (uint32_t)spec->width);
+    px_put_32(header + 4, (uint32_t)spec->height);
     PX_TRY(px_write_all(self->fd, "\x89PNG\r\n\x1a\n", 8, "the output", err));
     self->written = 8;
     PX_TRY(px_png_chunk(self, "IHDR", header, sizeof header, err));

@@ -4,26 +4,21 @@
 #include <limits.h>
 #include <string.h>
 
-static uint32_t get_32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static uint32_t get_16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
+#include "codec/big_endian.h"
 
 px_status px_png_frame_parse(const uint8_t control[PX_PNG_CONTROL_BYTES], const px_header *header, bool is_first,
                              px_png_frame *ret, px_error *err)
 {
     static const px_disposal disposals[3] = { PX_DISPOSE_NONE, PX_DISPOSE_CLEAR, PX_DISPOSE_RESTORE };
-    uint64_t width = get_32(control + 4), height = get_32(control + 8), x = get_32(control + 12), y = get_32(control + 16);
-    uint32_t count = get_16(control + 20), parts = get_16(control + 22);
+    uint64_t width = px_get_32(control + 4), height = px_get_32(control + 8), x = px_get_32(control + 12), y = px_get_32(control + 16);
+    uint32_t count = px_get_16(control + 20), parts = px_get_16(control + 22);
     if (width == 0 || height == 0 || x + width > (uint64_t)header->width || y + height > (uint64_t)header->height)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a frame of %llux%llu at %llu, %llu in a picture of %dx%d", (unsigned long long)width,
                        (unsigned long long)height, (unsigned long long)x, (unsigned long long)y, header->width, header->height);
     if (control[24] > 2 || control[25] > 1)
         return px_fail(err, PX_CORRUPT_IMAGE, "PNG: a frame is disposed of by %d and blended by %d", control[24], control[25]);
     parts = parts ? parts : 100;
-    *ret = (px_png_frame){ .sequence = get_32(control), .place = { (int)x, (int)y, (int)width, (int)height },
+    *ret = (px_png_frame){ .sequence = px_get_32(control), .place = { (int)x, (int)y, (int)width, (int)height },
                            .milliseconds = (int)((count * 1000 + parts / 2) / parts), .over = control[25] == 1,
                            .disposal = is_first && control[24] == 2 ? PX_DISPOSE_CLEAR : disposals[control[24]] };
     return PX_OK;
@@ -47,14 +42,14 @@ static px_status walk(px_bytes file, const px_header *header, px_png_animation_f
         if (file.count - at < 12 || at > file.count)
             return px_fail(err, PX_TRUNCATED_IMAGE, "PNG: the file ends before the picture does");
         const uint8_t *chunk = file.data + at;
-        uint64_t count = get_32(chunk);
+        uint64_t count = px_get_32(chunk);
         if (file.count - at - 12 < count)
             return px_fail(err, PX_TRUNCATED_IMAGE, "PNG: the file ends before the picture does");
         if (memcmp(chunk + 4, "acTL", 4) == 0 && claimed == 0) {
-            claimed = count == 8 ? get_32(chunk + 8) : 0;
+            claimed = count == 8 ? px_get_32(chunk + 8) : 0;
             if (claimed == 0 || claimed > INT_MAX)
                 return px_fail(err, PX_CORRUPT_IMAGE, "PNG: an animation without frames");
-            uint32_t plays = get_32(chunk + 12);
+            uint32_t plays = px_get_32(chunk + 12);
             facts->loops = plays > INT_MAX ? 0 : (int)plays;
         } else if (memcmp(chunk + 4, "fcTL", 4) == 0) {
             px_png_frame frame;
