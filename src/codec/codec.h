@@ -10,7 +10,6 @@
 #include "base/source.h"
 #include "base/status.h"
 #include "codec/row.h"
-#include "codec/space.h"
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. So is PX_FORMAT_AUTO, the one that suits the picture; it has no row in
  * the table of formats, and stands behind their count so that nothing that goes through them meets it. */
@@ -52,7 +51,6 @@ typedef struct px_header {
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
     px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
-    px_space space;    /* what a file without a profile says of its colours in numbers; with a profile it does not count */
     bool deep;         /* 16 bits a sample are stored: the decoder rounds them, unless it is asked for them */
     int frames;        /* 1 for a still */
     int loops;         /* how often an animation plays; 0: for ever */

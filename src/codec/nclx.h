@@ -7,8 +7,7 @@
 #include "base/bytes.h"
 
 /* An ICC profile for rows of that kind, owned (free its data); empty where none is needed: sRGB, its relatives, and what is not
- * specified. PQ and HLG are toned down in the profile's curve: as they are up to about half of diffuse white (203 cd/m2), then
- * bent so that 1000 cd/m2 is the brightest. */
+ * specified. What it says of PQ and HLG, space.h tells. */
 px_bytes px_nclx_profile(int primaries, int transfer, bool grey);
 
 bool px_nclx_is_hdr(int transfer);

@@ -126,59 +126,6 @@ px_status px_colour_create_deep(px_bytes profile, px_model model, bool alpha, px
     return create(profile, model, alpha, true, ret, err);
 }
 
-/* NULL if lcms cannot. */
-static cmsToneCurve *curve_of(cmsContext context, const px_space *space)
-{
-    static const cmsFloat64Number srgb[] = { 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045 };       /* IEC 61966-2-1 */
-    static const cmsFloat64Number bt709[] = { 1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081 };     /* BT.709 1.2, turned round */
-    return space->curve == PX_CURVE_GAMMA ? cmsBuildGamma(context, space->gamma)
-                                          : cmsBuildParametricToneCurve(context, 4, space->curve == PX_CURVE_BT709 ? bt709 : srgb);
-}
-
-static cmsHPROFILE describe(cmsContext context, const px_space *s, px_model model)
-{
-    const cmsCIExyY white = { s->white.x, s->white.y, 1 };
-    const cmsCIExyYTRIPLE primaries = { { s->red.x, s->red.y, 1 }, { s->green.x, s->green.y, 1 }, { s->blue.x, s->blue.y, 1 } };
-    cmsToneCurve *curve = curve_of(context, s), *curves[] = { curve, curve, curve };
-    cmsHPROFILE profile = !curve ? NULL : model == PX_GREY ? cmsCreateGrayProfileTHR(context, cmsD50_xyY(), curve)
-                                                           : cmsCreateRGBProfileTHR(context, &white, &primaries, curves);
-    cmsFreeToneCurve(curve);
-    return profile;
-}
-
-/* Can they be told apart, and be inverted? lcms divides by them. */
-static bool is_sound(const px_space *s)
-{
-    double area = (s->green.x - s->red.x) * (s->blue.y - s->red.y) - (s->blue.x - s->red.x) * (s->green.y - s->red.y);
-    return (area > 1e-3 || area < -1e-3) && s->white.y > 1e-3 && s->red.y > 0 && s->green.y > 1e-3 && s->blue.y > 0 && s->white.x > 0;
-}
-
-px_status px_colour_describe(const px_space *space, px_model model, px_bytes *ret, px_error *err)
-{
-    *ret = (px_bytes){ 0 };
-    if (px_space_is_srgb(space) || !is_sound(space))
-        return PX_OK;
-    cmsContext context = cmsCreateContext(NULL, NULL);
-    cmsHPROFILE profile = context ? describe(context, space, model) : NULL;
-    cmsUInt32Number count = 0;
-    uint8_t *bytes = NULL;
-    px_status status = PX_OK;
-    if (profile && cmsSaveProfileToMem(profile, NULL, &count)) {
-        bytes = malloc(count);
-        if (bytes && cmsSaveProfileToMem(profile, bytes, &count))
-            *ret = (px_bytes){ bytes, count };
-        else
-            status = px_fail(err, PX_OUT_OF_MEMORY, "no memory for a colour profile");
-    }
-    if (status != PX_OK)
-        free(bytes);
-    if (profile)
-        cmsCloseProfile(profile);
-    if (context)
-        cmsDeleteContext(context);
-    return status;
-}
-
 void px_colour_destroy(px_colour *colour)
 {
     if (!colour)

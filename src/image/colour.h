@@ -14,8 +14,6 @@ PX_CHECKED px_status px_colour_create(px_bytes profile, px_model model, bool alp
 /* Likewise for rows of 16 bits a sample, which become rows of 8; *ret is NULL only where px_colour_create's is not to be had either. */
 PX_CHECKED px_status px_colour_create_deep(px_bytes profile, px_model model, bool alpha, px_colour **ret, px_error *err);
 
-/* A profile that says what `space` does, for rows of this model: owned by the caller (free). *ret is empty for sRGB, and for what is none. */
-PX_CHECKED px_status px_colour_describe(const px_space *space, px_model model, px_bytes *ret, px_error *err);
 void px_colour_destroy(px_colour *colour); /* NULL is accepted */
 
 /* Alpha is copied. The two may be the same row, but of CMYK. */

@@ -26,7 +26,6 @@ typedef struct transform {
     px_colour *colour;      /* owned; NULL if the source is in sRGB, or `inks` has converted it */
     px_colour *inks;        /* owned; from the source's CMYK or 16 bits to sRGB, by its profile; or NULL */
     uint8_t *light;         /* owned; one decoded row of that */
-    uint8_t *described;     /* owned; the profile that says what the header's space does; or NULL */
     px_placeholder *placeholder; /* owned */
     px_lane lanes[PX_LIMIT_OUTPUTS];
     int count;
@@ -41,7 +40,6 @@ static void transform_done(transform *self)
     px_colour_destroy(self->inks);
     px_placeholder_destroy(self->placeholder);
     free(self->light);
-    free(self->described);
     px_decoder_close(&self->decoder);
 }
 
@@ -166,19 +164,6 @@ static px_status run(transform *self, px_error *err)
     return PX_OK;
 }
 
-/* Numbers become a profile, so that nobody else has to know of them. */
-static px_status describe_colours(transform *self, px_error *err)
-{
-    px_header *header = &self->decoder->header;
-    px_bytes profile;
-    if (header->profile.count || header->space.curve == PX_CURVE_NONE)
-        return PX_OK;
-    PX_TRY(px_colour_describe(&header->space, header->model, &profile, err));
-    self->described = (uint8_t *)(uintptr_t)profile.data;
-    header->profile = profile;
-    return PX_OK;
-}
-
 /* 16 bits become sRGB's 8 in front of all lanes, if none of them wants other colours: rounded first, and converted then, what is
  * smooth would show bands. At full size that takes longer, but such pictures are few. */
 static px_status choose_deep(transform *self, px_error *err)
@@ -258,7 +243,6 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
 
     PX_TRY(judge_bytes(source, limits, err));
     PX_TRY(px_decoder_open(source, limits, &self.decoder, err));
-    PX_TRY(describe_colours(&self, err));
     PX_TRY(plan(&self, limits, specs, count, &report.memory_bytes, err));
     PX_TRY(start(&self, output_fds, err));
     PX_TRY(run(&self, err));

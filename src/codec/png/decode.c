@@ -17,6 +17,7 @@
 #include "codec/exif.h"
 #include "codec/formats.h"
 #include "codec/png/frames.h"
+#include "codec/space.h"
 
 enum { INPUT_BYTES = 64 << 10, INFLATED_BYTES = 256 << 10 };
 _Static_assert((int)INFLATED_BYTES >= (int)PX_EXIF_BYTES_MAX, "chunks of metadata are read into `inflated`");
@@ -46,7 +47,8 @@ typedef struct png_decoder {
     uint8_t *current, *previous; /* owned; raw rows, one filter byte before the samples */
     uint8_t *row;                /* owned; one finished row */
     uint8_t *held;               /* owned; the finished picture, if interlaced */
-    uint8_t *profile;            /* owned; the ICC profile, inflated; or NULL */
+    uint8_t *profile;            /* owned; the ICC profile, inflated or made of what is said in numbers; or NULL */
+    px_space space;              /* which they say */
     px_buffer exif, xmp, text;   /* as the header has them */
     int pulled;
 
@@ -284,14 +286,14 @@ static px_status read_gamma(png_decoder *self, px_error *err)
     if (gamma < 0.1 || gamma > 10 || self->has_cicp)
         return PX_OK;
     self->has_gamma = true;
-    self->base.header.space.curve = PX_CURVE_GAMMA;
-    self->base.header.space.gamma = gamma;
+    self->space.curve = PX_CURVE_GAMMA;
+    self->space.gamma = gamma;
     return PX_OK;
 }
 
 static px_status read_chromaticities(png_decoder *self, px_error *err)
 {
-    px_space *space = &self->base.header.space;
+    px_space *space = &self->space;
     px_point *const points[] = { &space->white, &space->red, &space->green, &space->blue };
     uint8_t values[32];
     if (self->chunk_left != sizeof values)
@@ -309,24 +311,31 @@ static px_status read_cicp(png_decoder *self, px_error *err)
     if (self->chunk_left != sizeof codes)
         return PX_OK;
     PX_TRY(chunk_take(self, codes, sizeof codes, err));
-    self->has_cicp = codes[2] == 0 && codes[3] == 1 && px_space_of_cicp(codes[0], codes[1], &self->base.header.space);
+    self->has_cicp = codes[2] == 0 && codes[3] == 1 && px_space_of_cicp(codes[0], codes[1], &self->space);
     return PX_OK;
 }
 
-/* cICP, iCCP, sRGB, gAMA with cHRM: the first that is there counts (12.3, table 9). A gamma alone is that of sRGB's primaries. */
-static void judge_colours(png_decoder *self)
+/* cICP, iCCP, sRGB, gAMA with cHRM: the first that is there counts (12.3, table 9). A gamma alone is that of sRGB's primaries. What is
+ * said in numbers becomes a profile, unless it is sRGB. */
+static px_status judge_colours(png_decoder *self, bool grey, px_error *err)
 {
     px_header *header = &self->base.header;
-    if (self->has_cicp) {
-        header->profile = (px_bytes){ 0 };
-    } else if (header->profile.count || self->has_srgb || !self->has_gamma) {
-        header->space = (px_space){ 0 };
-    } else if (header->space.white.y <= 0) {
-        px_space rest = px_space_srgb;
-        rest.curve = header->space.curve;
-        rest.gamma = header->space.gamma;
-        header->space = rest;
+    if (!self->has_cicp && (header->profile.count || self->has_srgb || !self->has_gamma))
+        return PX_OK;
+    if (!self->has_cicp && self->space.white.y <= 0) {
+        self->space.white = px_space_srgb.white;
+        self->space.red = px_space_srgb.red;
+        self->space.green = px_space_srgb.green;
+        self->space.blue = px_space_srgb.blue;
     }
+    free(self->profile);
+    self->profile = NULL;
+    header->profile = (px_bytes){ 0 };
+    if (px_space_is_srgb(&self->space))
+        return PX_OK;
+    PX_TRY(px_space_profile(&self->space, grey, &header->profile, err));
+    self->profile = (uint8_t *)(uintptr_t)header->profile.data;
+    return PX_OK;
 }
 
 /* All chunks in front of the first IDAT, whose data comes next. */
@@ -861,9 +870,9 @@ px_status px_png_decoder_open(const px_source *source, const px_limits *limits, 
         self->palette[i][3] = 255;
     PX_TRY(read_header(self, err));
     PX_TRY(read_chunks(self, err));
-    judge_colours(self);
 
     bool grey = self->colour_type == GREY || self->colour_type == GREY_ALPHA;
+    PX_TRY(judge_colours(self, grey, err));
     bool alpha = self->colour_type == GREY_ALPHA || self->colour_type == COLOUR_ALPHA || self->has_key;
     self->base.header.model = grey ? PX_GREY : PX_RGB;
     if (self->has_animation)
