@@ -116,9 +116,7 @@ def seen(frame):
 def test_every_frame_of_an_animation_has_it(tmp_path, logo):
     frames = [pattern(W, H, seed) for seed in (1, 60, 130)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=100, lossless=True, exact=True)
-    done = subprocess.run([PROGRAM, "resize", tmp_path / "a.webp", tmp_path / "plain.webp", "--lossless"], capture_output=True, text=True)
-    if done.returncode and ("names no format" in done.stderr or "unsupported-format" in done.stderr):
-        pytest.skip("this build has no WebP")
+    resize(tmp_path / "a.webp", tmp_path / "plain.webp", "--lossless")
     resize(tmp_path / "a.webp", tmp_path / "b.webp", "--lossless", "--watermark-image", logo, "--watermark-margin", 5, "--watermark-opacity", 50)
     plain, marked = Image.open(tmp_path / "plain.webp"), Image.open(tmp_path / "b.webp")
     assert marked.n_frames == plain.n_frames == 3

@@ -64,6 +64,32 @@ static inline px_status decode_frames(const void *data, size_t count, px_header 
     return status;
 }
 
+/* Of a round trip; 99 if it is exact. */
+static inline double round_trip(px_encoder_spec spec)
+{
+    size_t count, samples = (size_t)spec.width * (size_t)spec.height * (size_t)px_channels(spec.model, spec.alpha);
+    uint8_t *pixels = picture(spec.width, spec.height, px_channels(spec.model, spec.alpha)), *back = NULL;
+    uint8_t *data = encode(spec, pixels, &count);
+    px_header h = { 0 };
+    assert_int_equal(decode(data, count, &h, &back), PX_OK);
+    assert_int_equal(h.format, spec.format);
+    assert_int_equal(h.width, spec.width);
+    assert_int_equal(h.height, spec.height);
+    assert_int_equal(h.model, spec.model);
+    assert_int_equal(h.alpha, spec.alpha);
+    assert_int_equal(h.profile.count, 0);
+    double near = psnr(pixels, back, samples);
+    free(pixels);
+    free(data);
+    free(back);
+    return near;
+}
+
+static const struct {
+    px_model model;
+    px_alpha alpha;
+} kinds[] = { { PX_GREY, PX_OPAQUE }, { PX_GREY, PX_STRAIGHT }, { PX_RGB, PX_OPAQUE }, { PX_RGB, PX_STRAIGHT } };
+
 /* Every beginning of the file is truncated; one too short to be recognised is no picture. `whole` bytes are enough. */
 static inline void assert_cuts_are_truncated(const uint8_t *data, size_t whole, size_t recognised, size_t step)
 {
