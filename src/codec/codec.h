@@ -58,7 +58,22 @@ typedef struct px_header {
     px_bytes xmp;      /* the packet, likewise */
     px_bytes text;     /* of PNG: its text chunks as they are, one behind the other */
     bool truncated;    /* the source ended early, and the limits accept that: known with the last row */
+    bool planes;       /* stored as Y, Cb, Cr: the decoder makes RGB of them, unless it is asked for the planes */
+    int chroma_across, chroma_down; /* with planes: samples of Y for one of Cb and Cr, 1 to 4 */
+    px_siting siting;  /* likewise */
+    bool narrow;       /* likewise: row.h */
 } px_header;
+
+/* A plane as a decoder gives it, and how it lies over the source. */
+typedef struct px_plane_size {
+    int width, height;   /* samples */
+    int eighths;         /* of the scale at which it is decoded */
+    double across, down; /* samples for one pixel of the source: the plane's edge is the picture's, the last sample may hang over */
+} px_plane_size;
+
+/* The planes of a header that has them, decoded at `eighths`/8: Cb and Cr at the smallest scale that gives as many samples as `wanted`
+ * has for the Y of that scale, or as many as are stored, if that is fewer. Decoders and whoever uses their rows plan by this. Pure. */
+void px_plane_sizes(const px_header *header, int eighths, px_chroma wanted, px_plane_size ret[3]);
 
 enum { PX_PROFILE_BYTES_MAX = 4 << 20 }; /* a bigger one is passed over */
 
@@ -69,6 +84,9 @@ struct px_decoder {
     px_header header;
     bool wants_inks; /* set it before start, where header.inks: rows are PX_CMYK then, 255 for full ink */
     bool wants_deep; /* likewise, where header.deep: rows have a depth of 16 then */
+    bool wants_planes; /* likewise, where header.planes, and before memory too: rows are PX_YCC then, of px_plane_sizes(eighths, wants_chroma).
+                          A row holds the lines of each plane that came ready: pull until each has had all of its own */
+    px_chroma wants_chroma; /* then */
     bool wants_still; /* set it before memory and start: nobody wants more than one frame, so it may be the still that a format has beside
                          its frames. next, if there is one, is still called once */
 
@@ -99,7 +117,9 @@ typedef enum px_effort { PX_EFFORT_LOW, PX_EFFORT_NORMAL, PX_EFFORT_HIGH, PX_EFF
 typedef struct px_encoder_spec {
     px_format format;
     int width, height;
-    px_model model; /* PX_GREY or PX_RGB */
+    px_model model; /* PX_GREY or PX_RGB; or PX_YCC, where px_format_takes_planes */
+    px_chroma chroma; /* of PX_YCC */
+    bool narrow;      /* likewise */
     px_alpha alpha; /* PX_OPAQUE or, where px_format_has_alpha, PX_STRAIGHT */
     int quality;    /* 1 to 100; lossless formats ignore it */
     px_effort effort;
@@ -128,10 +148,15 @@ struct px_encoder {
     /* Before the first row of each frame, if there are several. NULL where a format has stills only. */
     PX_CHECKED px_status (*next)(px_encoder *self, int milliseconds, px_error *err);
 
+    /* One row; of PX_YCC with PX_CHROMA_HALVED two lines of Y and one of Cb and Cr (of an odd height, the last has one of Y). */
     PX_CHECKED px_status (*push)(px_encoder *self, const px_row *row, px_error *err);
     PX_CHECKED px_status (*finish)(px_encoder *self, uint64_t *ret_bytes, px_error *err);
     void (*close)(px_encoder *self);
 };
+
+/* Can the encoder that `spec` (PX_RGB, opaque) describes take Y, Cb, Cr instead, as it would store them? Fills in *ret (PX_YCC, chroma,
+ * narrow), with which it then has to be opened. Animations cannot. */
+bool px_format_takes_planes(const px_encoder_spec *spec, px_encoder_spec *ret);
 
 /* `fd` is borrowed until close. */
 PX_CHECKED px_status px_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);

@@ -20,12 +20,13 @@ typedef struct px_codec {
     uint64_t (*encoder_memory)(const px_encoder_spec *spec);
     px_status (*clean)(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
     bool lossy;                        /* the encoder heeds a quality */
+    void (*planes)(px_encoder_spec *spec); /* sets chroma and narrow, or leaves the model RGB; NULL: takes no planes */
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_KEEP] = { .name = "keep", .extensions = { "" }, .media_type = "application/octet-stream" },
     [PX_FORMAT_JPEG] = { "jpeg", { "jpg", "jpeg", "jpe", "jfif" }, "image/jpeg", px_jpeg_is, NULL, false, false, 65500, PX_FORMAT_JPEG,
-                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean, .lossy = true },
+                         px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean, .lossy = true, .planes = px_jpeg_planes },
     [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, true, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
     [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
@@ -119,6 +120,24 @@ px_status px_decoder_open(const px_source *source, const px_limits *limits, px_d
     return codecs[format].open_decoder(source, limits, ret, err);
 }
 
+/* A plane that has one sample for `step` of Y at full scale, when Y is decoded at `eighths`/8. */
+static int chroma_eighths(int eighths, int step, px_chroma wanted)
+{
+    int needed = (eighths * step + wanted) / (wanted == PX_CHROMA_HALVED ? 2 : 1);
+    return needed > 8 ? 8 : needed;
+}
+
+void px_plane_sizes(const px_header *header, int eighths, px_chroma wanted, px_plane_size ret[3])
+{
+    int across = header->chroma_across, down = header->chroma_down, step = across > down ? across : down;
+    for (int p = 0; p < 3; p++) {
+        int a = p ? across : 1, d = p ? down : 1, n = p ? chroma_eighths(eighths, step, wanted) : eighths;
+        int stored_width = (header->width + a - 1) / a, stored_height = (header->height + d - 1) / d;
+        ret[p] = (px_plane_size){ (int)(((int64_t)stored_width * n + 7) / 8), (int)(((int64_t)stored_height * n + 7) / 8), n,
+                                  n / 8.0 / a, n / 8.0 / d };
+    }
+}
+
 void px_decoder_close(px_decoder **decoder)
 {
     if (*decoder)
@@ -142,6 +161,19 @@ void px_encoder_close(px_encoder **encoder)
     if (*encoder)
         (*encoder)->close(*encoder);
     *encoder = NULL;
+}
+
+bool px_format_takes_planes(const px_encoder_spec *spec, px_encoder_spec *ret)
+{
+    px_encoder_spec with = *spec;
+    if (!codec_of(spec->format)->planes || spec->model != PX_RGB || spec->alpha != PX_OPAQUE || spec->frames > 1)
+        return false;
+    with.model = PX_YCC;
+    codec_of(spec->format)->planes(&with);
+    if (with.model != PX_YCC)
+        return false;
+    *ret = with;
+    return true;
 }
 
 uint64_t px_encoder_memory(const px_encoder_spec *spec) { return codec_of(spec->format)->encoder_memory(spec); }

@@ -1,24 +1,28 @@
 /* row.h - pixels on their way through the engine.
  *
- * One struct for all of them: grey and RGB(A) with 8 bits now; 16 bits, CMYK and Y, Cb, Cr as separate planes have
- * their place in it already. Interleaved pictures have one plane. A row borrows its samples from whoever made it. */
+ * One struct for all of them: grey, RGB(A) and CMYK, interleaved in one plane; Y, Cb, Cr (BT.601) in a plane each, with 8 bits,
+ * which may come several lines at a time and not all at once. A row borrows its samples from whoever made it. */
 #ifndef PX_CODEC_ROW_H
 #define PX_CODEC_ROW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum px_model { PX_GREY, PX_RGB, PX_YCC, PX_CMYK } px_model;
 typedef enum px_alpha { PX_OPAQUE, PX_STRAIGHT, PX_PREMULTIPLIED } px_alpha;
 
-/* Whether chroma samples lie between luma samples (JPEG) or on them. Only for YCC planes. */
+/* Whether chroma samples lie between luma samples (JPEG) or on the left one of them. Only for YCC planes. */
 typedef enum px_siting { PX_CENTRED, PX_COSITED } px_siting;
+
+/* How many samples Cb and Cr have: as many as Y (4:4:4), or half as many across and down (4:2:0). */
+typedef enum px_chroma { PX_CHROMA_WHOLE, PX_CHROMA_HALVED } px_chroma;
 
 enum { PX_ROW_PLANES = 4 };
 
 typedef struct px_plane {
     uint8_t *samples;  /* borrowed */
-    int width, height; /* pixels; height is how many lines of this plane the row holds: 1 unless subsampled planes differ */
+    int width, height; /* samples; height is how many lines of this plane the row holds: 1, but of YCC any number, 0 too */
     size_t stride;     /* bytes from line to line */
     int channels;      /* interleaved in this plane, alpha included */
 } px_plane;
@@ -30,6 +34,7 @@ typedef struct px_row {
     px_model model;
     px_alpha alpha;
     px_siting siting;
+    bool narrow; /* of YCC: Y from 16 to 235, Cb and Cr from 16 to 240 (WebP, video) instead of 0 to 255 */
 } px_row;
 
 /* Channels of an interleaved pixel. */

@@ -166,6 +166,9 @@ px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     return PX_OK;
 }
 
+/* None are taken yet. */
+void px_jpeg_planes(px_encoder_spec *spec) { spec->model = PX_RGB; }
+
 uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec)
 {
     uint64_t pixels = ((uint64_t)spec->width + 32) * ((uint64_t)spec->height + 32);
