@@ -120,9 +120,48 @@ static void plan_side(int source, int from, int side, int eighths, int *ret_firs
     *ret_count = end - first;
 }
 
-/* Maps the part of the source that a lane shows to decoded pixels. */
-void px_lane_plan_scaling(px_lane *l, int eighths)
+static bool is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
+
+/* Does anything between the resampler and the encoder need RGB? */
+static bool needs_rgb(const px_lane *l)
 {
+    return l->colour || l->mark || l->chooses || l->spec->sharpen || l->turn != 1 || is_held(l) || l->animated || l->encoding.model != PX_RGB ||
+           l->encoding.alpha != PX_OPAQUE || l->layout.width != l->layout.picture_width || l->layout.height != l->layout.picture_height;
+}
+
+bool px_lane_likes_planes(px_lane *l, px_chroma *ret)
+{
+    px_encoder_spec planar;
+    bool takes = px_format_takes_planes(&l->encoding, &planar);
+    *ret = takes ? planar.chroma : PX_CHROMA_WHOLE;
+    l->direct = takes && !needs_rgb(l);
+    return l->direct || l->scaled; /* at full size a decoder makes RGB for less */
+}
+
+static void plan_planes(px_lane *l, const px_plane_size *sizes)
+{
+    const px_layout *p = &l->stored;
+    px_encoder_spec planar = { .chroma = PX_CHROMA_WHOLE, .narrow = l->header->narrow };
+    l->planar = true;
+    if (l->direct) {
+        (void)px_format_takes_planes(&l->encoding, &planar);
+        l->encoding = planar;
+    }
+    l->plan = (px_planes_spec){ .header = l->header, .sizes = { sizes[0], sizes[1], sizes[2] },
+                                .window_x = p->window_x, .window_y = p->window_y, .window_width = p->window_width, .window_height = p->window_height,
+                                .part_x = p->part_x, .part_y = p->part_y, .part_width = p->part_width, .part_height = p->part_height,
+                                .target_width = l->stored_width, .target_height = l->stored_height,
+                                .chroma = planar.chroma, .narrow = planar.narrow };
+}
+
+/* Maps the part of the source that a lane shows to decoded pixels. */
+void px_lane_plan_scaling(px_lane *l, int eighths, const px_plane_size *sizes)
+{
+    if (sizes) {
+        plan_planes(l, sizes);
+        return;
+    }
+    l->direct = false;
     const px_header *header = l->header;
     double scale = eighths / 8.0;
     px_resample_spec *s = &l->scaling;
@@ -146,8 +185,6 @@ static uint64_t picture_bytes(const px_lane *l)
     return (uint64_t)l->stored_width * (uint64_t)l->stored_height * (unsigned)l->channels;
 }
 
-static bool is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
-
 static px_choose_spec choosing_of(const px_lane *l)
 {
     return (px_choose_spec){ .encoding = l->encoding, .any_format = l->spec->format == PX_FORMAT_AUTO && !l->animated,
@@ -158,7 +195,9 @@ uint64_t px_lane_memory(const px_lane *l)
 {
     px_choose_spec choosing = choosing_of(l);
     uint64_t bytes = l->chooses ? px_choose_memory(&choosing) : px_encoder_memory(&l->encoding);
-    if (l->scaled)
+    if (l->planar)
+        bytes += px_planes_memory(&l->plan);
+    else if (l->scaled)
         bytes += px_resample_memory(&l->scaling);
     if (is_held(l))
         bytes += picture_bytes(l);
@@ -189,7 +228,9 @@ px_status px_lane_open(px_lane *l, int fd, px_error *err)
         px_sharpen_spec sharpening = { l->stored_width, l->stored_height, l->channels, l->alpha != PX_OPAQUE, l->spec->sharpen };
         PX_TRY(px_sharpen_create(&sharpening, &l->sharpen, err));
     }
-    if (l->scaled)
+    if (l->planar)
+        PX_TRY(px_planes_create(&l->plan, &l->planes, err));
+    else if (l->scaled)
         PX_TRY(px_resample_create(&l->scaling, &l->resample, err));
     PX_TRY(px_metadata_choose(l->header, l->spec->strip, &l->encoding, &l->metadata, err));
     if (l->mark)
@@ -368,6 +409,21 @@ px_status px_lane_push(px_lane *l, uint8_t *straight, uint8_t *premultiplied, px
     return PX_OK;
 }
 
+px_status px_lane_push_planes(px_lane *l, const px_row *row, px_error *err)
+{
+    px_row ready;
+    px_planes_take(l->planes, row);
+    while (px_planes_pull(l->planes, &ready)) {
+        if (l->direct) {
+            PX_TRY(l->encoder->push(l->encoder, &ready, err));
+            continue;
+        }
+        px_planes_to_rgb(&ready, l->row);
+        PX_TRY(sharpen_row(l, l->row, err));
+    }
+    return PX_OK;
+}
+
 /* May the source's own bytes stand for this output, if they are fewer? Not if its pixels had to change. */
 static bool may_pass(const px_lane *l)
 {
@@ -423,6 +479,7 @@ px_status px_lane_finish(px_lane *l, const px_source *source, int fd, px_output_
 void px_lane_done(px_lane *l)
 {
     px_resample_destroy(l->resample);
+    px_planes_destroy(l->planes);
     px_sharpen_destroy(l->sharpen);
     px_encoder_close(&l->encoder);
     px_metadata_done(&l->metadata);

@@ -8,6 +8,7 @@
 #include "image/choose.h"
 #include "image/colour.h"
 #include "image/image.h"
+#include "image/planes.h"
 #include "image/resample.h"
 #include "image/sharpen.h"
 #include "image/size.h"
@@ -36,6 +37,11 @@ typedef struct px_lane {
     bool chooses;              /* held until format or quality are found: choose.h */
     bool animated;             /* every frame of the source becomes one of the output */
 
+    bool planar;               /* rows come as planes */
+    bool direct;               /* and go to the encoder so */
+    px_planes_spec plan;       /* of planes */
+    px_planes *planes;         /* owned, or NULL */
+
     px_resample *resample;     /* owned, or NULL */
     px_encoder *encoder;       /* owned */
     px_sharpen *sharpen;       /* owned, or NULL */
@@ -57,8 +63,12 @@ PX_CHECKED px_status px_lane_plan(px_lane *lane, const px_output_spec *spec, con
 /* Opens the watermark, if the output has one. */
 PX_CHECKED px_status px_lane_plan_mark(px_lane *lane, const px_limits *limits, px_error *err);
 
-/* The second half of the plan, when the decoder's scale is known. */
-void px_lane_plan_scaling(px_lane *lane, int eighths);
+/* Of a source that can come as planes, when `colour` is known: can the lane pass them on, and if it cannot, is it good to have them?
+ * *ret is how much chroma it needs. */
+bool px_lane_likes_planes(px_lane *lane, px_chroma *ret);
+
+/* The second half of the plan, when the decoder's scale is known, and whether rows come as planes: NULL, or their sizes. */
+void px_lane_plan_scaling(px_lane *lane, int eighths, const px_plane_size *sizes);
 
 uint64_t px_lane_memory(const px_lane *lane); /* bytes */
 PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);
@@ -68,6 +78,9 @@ PX_CHECKED px_status px_lane_next(px_lane *lane, int milliseconds, px_error *err
 
 /* A decoded row, twice: with straight alpha, and premultiplied where the source has alpha. */
 PX_CHECKED px_status px_lane_push(px_lane *lane, uint8_t *straight, uint8_t *premultiplied, px_error *err);
+
+/* A decoded row of planes. */
+PX_CHECKED px_status px_lane_push_planes(px_lane *lane, const px_row *row, px_error *err);
 
 /* Ends an output; where it became bigger than the source for nothing, the source's bytes replace it. */
 PX_CHECKED px_status px_lane_finish(px_lane *lane, const px_source *source, int fd, px_output_report *ret, px_error *err);

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "image/alpha.h"
 #include "image/orient.h"
+#include "image/planes.h"
 #include "image/thumbhash.h"
 
 enum {
@@ -22,52 +23,93 @@ enum {
 typedef uint8_t bytes8 __attribute__((vector_size(8)));
 typedef uint16_t words8 __attribute__((vector_size(16)));
 
-struct px_placeholder {
+/* The rows of one plane, and the small picture that they are averaged into. */
+typedef struct small {
     int width, height, channels;   /* of rows */
-    bool alpha;
-    px_model model;
     int small_width, small_height; /* of what becomes of them, as stored */
     int pushed, added, line;       /* rows: taken, in `sums`; lines complete */
     uint16_t *sums;                /* owned; a row's samples */
     uint64_t cells[SIDE * CHANNELS_MAX]; /* of the line that is being summed */
     int line_rows;                 /* in it */
     uint8_t picture[SIDE * SIDE * CHANNELS_MAX];
+} small;
+
+struct px_placeholder {
+    int small_width, small_height, channels;
+    bool alpha;
+    int count;                     /* planes: 1, or 3 of Y, Cb, Cr */
+    bool narrow;                   /* of those */
+    uint8_t picture[SIDE * SIDE * CHANNELS_MAX]; /* of all planes together */
     uint8_t converted[SIDE * SIDE * CHANNELS_MAX], rgba[SIDE * SIDE * CHANNELS_MAX];
     uint8_t upright[SIDE * SIDE * CHANNELS_MAX];
+    small planes[];
 };
 
 uint64_t px_placeholder_memory(int width, int channels)
 {
-    return sizeof(px_placeholder) + (uint64_t)width * (unsigned)channels * sizeof(uint16_t);
+    return sizeof(px_placeholder) + 3 * sizeof(small) + (uint64_t)width * (unsigned)channels * sizeof(uint16_t);
 }
 
-px_status px_placeholder_create(int width, int height, px_model model, bool alpha, px_placeholder **ret, px_error *err)
+/* Of a picture of width x height. */
+static px_status create(int width, int height, int count, px_placeholder **ret, px_error *err)
 {
-    int longest = width > height ? width : height, channels = px_channels(model, alpha ? PX_STRAIGHT : PX_OPAQUE);
+    int longest = width > height ? width : height;
     double scale = longest > SIDE ? (double)SIDE / longest : 1.0;
-    px_placeholder *self = calloc(1, sizeof *self);
-    uint16_t *sums = calloc((size_t)width * (size_t)channels, sizeof *sums);
-    if (!self || !sums) {
-        free(self);
-        free(sums);
+    px_placeholder *self = calloc(1, sizeof *self + (size_t)count * sizeof *self->planes);
+    if (!self)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a placeholder");
-    }
-    self->width = width;
-    self->height = height;
-    self->channels = channels;
-    self->alpha = alpha;
-    self->model = model;
     self->small_width = (int)fmax(floor(width * scale + 0.5), 1.0);
     self->small_height = (int)fmax(floor(height * scale + 0.5), 1.0);
-    self->sums = sums;
+    self->count = count;
     *ret = self;
     return PX_OK;
 }
 
+static px_status open_plane(px_placeholder *self, int p, int width, int height, int channels, px_error *err)
+{
+    self->planes[p] = (small){ .width = width, .height = height, .channels = channels,
+                               .small_width = width < self->small_width ? width : self->small_width,
+                               .small_height = height < self->small_height ? height : self->small_height,
+                               .sums = calloc((size_t)width * (size_t)channels, sizeof(uint16_t)) };
+    if (!self->planes[p].sums)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a placeholder");
+    return PX_OK;
+}
+
+px_status px_placeholder_create(int width, int height, px_model model, bool alpha, px_placeholder **ret, px_error *err)
+{
+    px_placeholder *self = NULL;
+    PX_TRY(create(width, height, 1, &self, err));
+    self->channels = px_channels(model, alpha ? PX_STRAIGHT : PX_OPAQUE);
+    self->alpha = alpha;
+    px_status status = open_plane(self, 0, width, height, self->channels, err);
+    if (status != PX_OK)
+        px_placeholder_destroy(self);
+    else
+        *ret = self;
+    return status;
+}
+
+px_status px_placeholder_create_planes(const px_plane_size sizes[3], bool narrow, px_placeholder **ret, px_error *err)
+{
+    px_placeholder *self = NULL;
+    px_status status = PX_OK;
+    PX_TRY(create(sizes[0].width, sizes[0].height, 3, &self, err));
+    self->channels = 3;
+    self->narrow = narrow;
+    for (int p = 0; p < 3 && status == PX_OK; p++)
+        status = open_plane(self, p, sizes[p].width, sizes[p].height, 1, err);
+    if (status != PX_OK)
+        px_placeholder_destroy(self);
+    else
+        *ret = self;
+    return status;
+}
+
 void px_placeholder_destroy(px_placeholder *self)
 {
-    if (self)
-        free(self->sums);
+    for (int p = 0; self && p < self->count; p++)
+        free(self->planes[p].sums);
     free(self);
 }
 
@@ -89,7 +131,7 @@ static void add_row(uint16_t *sums, const uint8_t *row, size_t count)
 /* Where the `index`th of `count` shares of `side` begins. */
 static int share(int index, int count, int side) { return (int)((int64_t)index * side / count); }
 
-static inline void add_across(px_placeholder *self, int channels)
+static inline void add_across(small *self, int channels)
 {
     const uint16_t *sums = self->sums;
     for (int i = 0; i < self->small_width; i++) {
@@ -103,7 +145,7 @@ static inline void add_across(px_placeholder *self, int channels)
     }
 }
 
-static void add_sums(px_placeholder *self)
+static void add_sums(small *self)
 {
     switch (self->channels) { /* a number that the compiler knows halves the time */
     case 1: add_across(self, 1); break;
@@ -116,7 +158,7 @@ static void add_sums(px_placeholder *self)
     self->added = 0;
 }
 
-static void end_line(px_placeholder *self)
+static void end_line(small *self)
 {
     uint8_t *target = self->picture + (size_t)self->line * (size_t)self->small_width * (size_t)self->channels;
     for (int i = 0; i < self->small_width; i++) {
@@ -130,7 +172,7 @@ static void end_line(px_placeholder *self)
     self->line++;
 }
 
-void px_placeholder_push(px_placeholder *self, const uint8_t *row)
+static void push(small *self, const uint8_t *row)
 {
     assert(self->pushed < self->height);
     add_row(self->sums, row, (size_t)self->width * (size_t)self->channels);
@@ -141,6 +183,41 @@ void px_placeholder_push(px_placeholder *self, const uint8_t *row)
         add_sums(self);
     if (ends)
         end_line(self);
+}
+
+void px_placeholder_push(px_placeholder *self, const uint8_t *row) { push(&self->planes[0], row); }
+
+void px_placeholder_push_planes(px_placeholder *self, const px_row *row)
+{
+    for (int p = 0; p < 3; p++)
+        for (int y = 0; y < row->planes[p].height; y++)
+            push(&self->planes[p], row->planes[p].samples + (size_t)y * row->planes[p].stride);
+}
+
+/* Line `y` of the small planes as RGB. Chroma of a picture that is small itself has fewer samples. */
+static void join_line(px_placeholder *self, int y)
+{
+    int width = self->small_width;
+    uint8_t lines[3][SIDE];
+    px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .narrow = self->narrow };
+    for (int p = 0; p < 3; p++) {
+        const small *plane = &self->planes[p];
+        const uint8_t *from = plane->picture + (size_t)(y * plane->small_height / self->small_height) * (size_t)plane->small_width;
+        for (int x = 0; x < width; x++)
+            lines[p][x] = from[x * plane->small_width / width];
+        row.planes[p] = (px_plane){ lines[p], width, 1, (size_t)width, 1 };
+    }
+    px_planes_to_rgb(&row, self->picture + (size_t)y * (size_t)width * 3);
+}
+
+/* What was averaged, as one picture. */
+static void join(px_placeholder *self)
+{
+    if (self->count == 1)
+        memcpy(self->picture, self->planes[0].picture, (size_t)self->small_width * (size_t)self->small_height * (size_t)self->channels);
+    else
+        for (int y = 0; y < self->small_height; y++)
+            join_line(self, y);
 }
 
 static void expand(const uint8_t *pixels, int count, int channels, uint8_t *rgba)
@@ -155,7 +232,9 @@ static void expand(const uint8_t *pixels, int count, int channels, uint8_t *rgba
 
 void px_placeholder_finish(px_placeholder *self, const px_colour *colour, int orientation, px_transform_report *ret)
 {
-    assert(self->pushed == self->height);
+    for (int p = 0; p < self->count; p++)
+        assert(self->planes[p].pushed == self->planes[p].height);
+    join(self);
     int count = self->small_width * self->small_height, width = self->small_width, height = self->small_height;
     const uint8_t *pixels = self->picture;
     if (self->alpha)

@@ -13,10 +13,13 @@ typedef struct px_placeholder px_placeholder;
 
 /* For rows of width x height pixels. */
 PX_CHECKED px_status px_placeholder_create(int width, int height, px_model model, bool alpha, px_placeholder **ret, px_error *err);
+/* For the planes of a decoder. */
+PX_CHECKED px_status px_placeholder_create_planes(const px_plane_size sizes[3], bool narrow, px_placeholder **ret, px_error *err);
 void px_placeholder_destroy(px_placeholder *self); /* NULL is accepted */
 uint64_t px_placeholder_memory(int width, int channels); /* bytes, at most */
 
 void px_placeholder_push(px_placeholder *self, const uint8_t *row); /* premultiplied, if there is alpha */
+void px_placeholder_push_planes(px_placeholder *self, const px_row *row);
 
 /* When every row is pushed. `colour` leads to sRGB; NULL if they are in it. */
 void px_placeholder_finish(px_placeholder *self, const px_colour *colour, int orientation, px_transform_report *ret);

@@ -22,6 +22,7 @@ typedef struct transform {
     px_decoder *decoder; /* owned */
     int eighths;
     int width, height;   /* of decoded rows */
+    px_plane_size sizes[3]; /* of planes, if the decoder gives those */
     uint8_t *premultiplied; /* owned; one decoded row, if it has alpha */
     px_colour *colour;      /* owned; NULL if the source is in sRGB, or `inks` has converted it */
     px_colour *inks;        /* owned; from the source's CMYK or 16 bits to sRGB, by its profile; or NULL */
@@ -91,6 +92,55 @@ static px_status judge_frames(const transform *self, const px_limits *limits, px
     return PX_OK;
 }
 
+/* 16 bits become sRGB's 8 in front of all lanes, if none of them wants other colours: rounded first, and converted then, what is
+ * smooth would show bands. At full size that takes longer, but such pictures are few. */
+static px_status choose_deep(transform *self, px_error *err)
+{
+    px_header *header = &self->decoder->header;
+    bool all = self->colour != NULL && header->deep;
+    for (int i = 0; i < self->count; i++)
+        all = all && self->lanes[i].spec->colour == PX_COLOUR_SRGB;
+    if (!all)
+        return PX_OK;
+    PX_TRY(px_colour_create_deep(header->profile, header->model, header->alpha != PX_OPAQUE, &self->inks, err));
+    self->decoder->wants_deep = self->inks != NULL;
+    if (self->inks) {
+        px_colour_destroy(self->colour);
+        self->colour = NULL;
+    }
+    return PX_OK;
+}
+
+/* Inks become sRGB in front of all lanes, since no output holds them. Else one conversion behind the lanes that want it. */
+static px_status choose_colours(transform *self, px_error *err)
+{
+    const px_header *header = &self->decoder->header;
+    if (header->inks) {
+        PX_TRY(px_colour_create(header->profile, PX_CMYK, false, &self->inks, err));
+        self->decoder->wants_inks = self->inks != NULL;
+    } else /* the placeholder wants it, if no lane does */
+        PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
+    PX_TRY(choose_deep(self, err));
+    for (int i = 0; i < self->count; i++)
+        self->lanes[i].colour = self->lanes[i].spec->colour == PX_COLOUR_SRGB ? self->colour : NULL;
+    return PX_OK;
+}
+
+/* Rows come as planes if every lane is better off with them. */
+static void choose_planes(transform *self)
+{
+    px_decoder *decoder = self->decoder;
+    bool all = decoder->header.planes && wanted_frames(self) == 1;
+    decoder->wants_chroma = PX_CHROMA_HALVED;
+    for (int i = 0; i < self->count && all; i++) {
+        px_chroma chroma;
+        all = px_lane_likes_planes(&self->lanes[i], &chroma);
+        if (chroma == PX_CHROMA_WHOLE)
+            decoder->wants_chroma = PX_CHROMA_WHOLE;
+    }
+    decoder->wants_planes = all;
+}
+
 static px_status plan(transform *self, const px_limits *limits, const px_output_spec *specs, int count,
                       uint64_t *ret_memory, px_error *err)
 {
@@ -102,11 +152,15 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     }
     PX_TRY(judge_frames(self, limits, err));
     self->decoder->wants_still = wanted_frames(self) == 1;
+    PX_TRY(choose_colours(self, err));
+    choose_planes(self);
     self->eighths = choose_eighths(self);
+    if (self->decoder->wants_planes)
+        px_plane_sizes(header, self->eighths, self->decoder->wants_chroma, self->sizes);
     uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
                       px_placeholder_memory(header->width, px_channels(header->model, header->alpha));
     for (int i = 0; i < count; i++) {
-        px_lane_plan_scaling(&self->lanes[i], self->eighths);
+        px_lane_plan_scaling(&self->lanes[i], self->eighths, self->decoder->wants_planes ? self->sizes : NULL);
         memory += px_lane_memory(&self->lanes[i]);
     }
     uint64_t budget = memory_budget(limits);
@@ -156,59 +210,44 @@ static px_status run_frame(transform *self, int frame, px_error *err)
     return PX_OK;
 }
 
+static px_status run_planes(transform *self, px_error *err)
+{
+    int left[3] = { self->sizes[0].height, self->sizes[1].height, self->sizes[2].height };
+    PX_TRY(begin_frame(self, err));
+    while (left[0] > 0 || left[1] > 0 || left[2] > 0) {
+        px_row row;
+        PX_TRY(self->decoder->pull(self->decoder, &row, err));
+        for (int p = 0; p < 3; p++)
+            left[p] -= row.planes[p].height;
+        px_placeholder_push_planes(self->placeholder, &row);
+        for (int i = 0; i < self->count; i++)
+            PX_TRY(px_lane_push_planes(&self->lanes[i], &row, err));
+    }
+    return PX_OK;
+}
+
 static px_status run(transform *self, px_error *err)
 {
+    if (self->decoder->wants_planes)
+        return run_planes(self, err);
     int frames = wanted_frames(self);
     for (int i = 0; i < frames; i++)
         PX_TRY(run_frame(self, i, err));
     return PX_OK;
 }
 
-/* 16 bits become sRGB's 8 in front of all lanes, if none of them wants other colours: rounded first, and converted then, what is
- * smooth would show bands. At full size that takes longer, but such pictures are few. */
-static px_status choose_deep(transform *self, px_error *err)
-{
-    px_header *header = &self->decoder->header;
-    bool all = self->colour != NULL && header->deep;
-    for (int i = 0; i < self->count; i++)
-        all = all && self->lanes[i].spec->colour == PX_COLOUR_SRGB;
-    if (!all)
-        return PX_OK;
-    PX_TRY(px_colour_create_deep(header->profile, header->model, header->alpha != PX_OPAQUE, &self->inks, err));
-    self->decoder->wants_deep = self->inks != NULL;
-    if (self->inks) {
-        px_colour_destroy(self->colour);
-        self->colour = NULL;
-    }
-    return PX_OK;
-}
-
-/* Inks become sRGB in front of all lanes, since no output holds them. Else one conversion behind the lanes that want it. */
-static px_status choose_colours(transform *self, px_error *err)
-{
-    const px_header *header = &self->decoder->header;
-    if (header->inks) {
-        PX_TRY(px_colour_create(header->profile, PX_CMYK, false, &self->inks, err));
-        self->decoder->wants_inks = self->inks != NULL;
-    } else /* the placeholder wants it, if no lane does */
-        PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &self->colour, err));
-    PX_TRY(choose_deep(self, err));
-    for (int i = 0; i < self->count; i++)
-        self->lanes[i].colour = self->lanes[i].spec->colour == PX_COLOUR_SRGB ? self->colour : NULL;
-    return PX_OK;
-}
-
 static px_status start(transform *self, const int *output_fds, px_error *err)
 {
     const px_header *header = &self->decoder->header;
-    PX_TRY(choose_colours(self, err));
     for (int i = 0; i < self->count; i++)
         PX_TRY(px_lane_open(&self->lanes[i], output_fds[i], err));
     PX_TRY(self->decoder->start(self->decoder, self->eighths, &self->width, &self->height, err));
     assert(self->width == (header->width * self->eighths + 7) / 8);
     if (self->inks && !(self->light = malloc((size_t)self->width * 4)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
-    PX_TRY(px_placeholder_create(self->width, self->height, header->model, header->alpha != PX_OPAQUE, &self->placeholder, err));
+    PX_TRY(self->decoder->wants_planes
+               ? px_placeholder_create_planes(self->sizes, header->narrow, &self->placeholder, err)
+               : px_placeholder_create(self->width, self->height, header->model, header->alpha != PX_OPAQUE, &self->placeholder, err));
     if (header->alpha != PX_OPAQUE) {
         self->premultiplied = malloc((size_t)self->width * 4);
         if (!self->premultiplied)
