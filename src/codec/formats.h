@@ -28,6 +28,7 @@ PX_CHECKED px_status px_webp_decoder_open(const px_source *source, const px_limi
                                           px_error *err);
 PX_CHECKED px_status px_webp_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_webp_encoder_memory(const px_encoder_spec *spec);
+void px_webp_planes(px_encoder_spec *spec);
 PX_CHECKED px_status px_webp_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 PX_CHECKED px_status px_bmp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,

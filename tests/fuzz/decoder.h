@@ -15,6 +15,29 @@ static inline px_limits small_limits(void)
     return limits;
 }
 
+/* Every line of every plane, however they come. */
+static inline px_status pull_planes(px_decoder *decoder)
+{
+    static volatile unsigned sum;
+    px_plane_size sizes[3];
+    int left = 0;
+    px_plane_sizes(&decoder->header, 8, decoder->wants_chroma, sizes);
+    for (int p = 0; p < 3; p++)
+        left += sizes[p].height;
+    while (left > 0) {
+        px_row row;
+        PX_TRY(decoder->pull(decoder, &row, NULL));
+        for (int p = 0; p < 3; p++) {
+            const px_plane *plane = &row.planes[p];
+            left -= plane->height;
+            for (int y = 0; y < plane->height; y++)
+                for (int x = 0; x < sizes[p].width; x++)
+                    sum += plane->samples[(size_t)y * plane->stride + (size_t)x];
+        }
+    }
+    return PX_OK;
+}
+
 static inline px_status pull_frames(px_decoder *decoder, int height)
 {
     static volatile unsigned sum;
@@ -35,7 +58,7 @@ static inline px_status pull_frames(px_decoder *decoder, int height)
     return PX_OK;
 }
 
-/* Is it such a picture, then decodes it; the CMYK of every second one as inks. */
+/* Is it such a picture, then decodes it; the CMYK of every second one as inks, the planes of every second one as such. */
 static inline void decode_any(const uint8_t *data, size_t count, px_format format)
 {
     if (px_format_detect((px_bytes){ data, count < PX_FORMAT_FIRST_BYTES ? count : PX_FORMAT_FIRST_BYTES }) != format)
@@ -50,9 +73,11 @@ static inline void decode_any(const uint8_t *data, size_t count, px_format forma
     px_source_finish(&source);
     if (status == PX_OK && px_decoder_open(&source, &limits, &decoder, NULL) == PX_OK && decoder->memory(decoder, 8) < 64 << 20) {
         decoder->wants_inks = decoder->header.inks && count % 2;
+        decoder->wants_planes = decoder->header.planes && count % 2;
+        decoder->wants_chroma = count % 4 == 1 ? PX_CHROMA_HALVED : PX_CHROMA_WHOLE;
         status = decoder->start(decoder, 8, &width, &height, NULL);
         if (status == PX_OK)
-            status = pull_frames(decoder, height);
+            status = decoder->wants_planes ? pull_planes(decoder) : pull_frames(decoder, height);
         if (status == PX_INTERNAL)
             __builtin_trap();
     }

@@ -2,7 +2,8 @@
  *
  * The library wants the whole file, so the source is mapped. Its chunks are walked first: that the file is whole, and how much of it
  * is not picture, is known before libwebp takes memory. A still is decoded at start, straight into the rows that pull
- * gives; of an animation the library composes one whole canvas after the other. Section numbers are those of RFC 9649. */
+ * gives, or into planes, which is what a lossy one is stored as; of an animation the library composes one whole canvas after the
+ * other. Section numbers are those of RFC 9649. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -16,13 +17,15 @@
 /* The library keeps a record of each chunk, and walks from the first to find one: more are not a picture. */
 enum { CHUNKS_MAX = 1 << 14, CHUNK_RECORD_BYTES = 128 };
 
+enum { LINES_AT_ONCE = 16 }; /* of Y, in a row of planes */
+
 typedef struct webp_decoder {
     px_decoder base;
     const px_limits *limits;
     px_bytes file;              /* owned mapping */
     bool animated, lossless;
     int chunks;
-    uint8_t *picture;           /* owned; a still, from start on */
+    uint8_t *picture;           /* owned; a still, from start on: rows, or Y, Cb and Cr one after the other */
     WebPAnimDecoder *animation; /* owned; from start on */
     const uint8_t *canvas;      /* borrowed from it: RGBA */
     uint8_t *row;               /* owned; of an animation */
@@ -135,7 +138,18 @@ static px_status read_header(webp_decoder *self, px_error *err)
     header->alpha = features.has_alpha ? PX_STRAIGHT : PX_OPAQUE;
     self->animated = features.has_animation;
     self->lossless = features.format != 1;
+    header->planes = features.format == 1 && !features.has_alpha && !features.has_animation;
+    header->chroma_across = header->chroma_down = 2;
+    header->siting = PX_CENTRED; /* as libwebp makes and reads them; RFC 6386 is silent */
+    header->narrow = true;
     return self->animated ? read_animation(self, err) : PX_OK;
+}
+
+static size_t halved(int samples) { return ((size_t)samples + 1) / 2; }
+
+static size_t planes_bytes(const px_header *header)
+{
+    return (size_t)header->width * (size_t)header->height + 2 * halved(header->width) * halved(header->height);
 }
 
 /* Beside the rows, as the peak of the process grew for 2000x1500 pixels (bytes a pixel 4, 6, 0; 13 of animations), rounded up: libwebp
@@ -146,20 +160,39 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const webp_decoder *self = (const webp_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height;
     uint64_t inside = self->animated ? 12 : self->lossless ? 5 : base->header.alpha == PX_OPAQUE ? 0 : 6;
-    return sizeof *self + pixels * (inside + (unsigned)px_channels(PX_RGB, base->header.alpha)) + (uint64_t)base->header.width * 64 +
-           (uint64_t)self->chunks * CHUNK_RECORD_BYTES + (1u << 20);
+    uint64_t rows = base->wants_planes ? planes_bytes(&base->header) : pixels * (unsigned)px_channels(PX_RGB, base->header.alpha);
+    return sizeof *self + pixels * inside + rows + (uint64_t)base->header.width * 64 + (uint64_t)self->chunks * CHUNK_RECORD_BYTES + (1u << 20);
+}
+
+static WebPRGBABuffer rows_of(uint8_t *picture, const px_header *header)
+{
+    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha);
+    return (WebPRGBABuffer){ .rgba = picture, .stride = (int)stride, .size = stride * (size_t)header->height };
+}
+
+static WebPYUVABuffer planes_of(uint8_t *picture, const px_header *header)
+{
+    size_t stride = (size_t)header->width, y = stride * (size_t)header->height;
+    size_t half = halved(header->width), c = half * halved(header->height);
+    return (WebPYUVABuffer){ .y = picture, .y_stride = (int)stride, .y_size = y, .u = picture + y, .u_stride = (int)half, .u_size = c,
+                             .v = picture + y + c, .v_stride = (int)half, .v_size = c };
 }
 
 static px_status start_still(webp_decoder *self, px_error *err)
 {
     const px_header *header = &self->base.header;
-    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha), count = stride * (size_t)header->height;
+    bool planes = self->base.wants_planes;
+    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha);
     WebPDecoderConfig config;
-    if (!WebPInitDecoderConfig(&config) || !(self->picture = malloc(count)))
+    self->picture = malloc(planes ? planes_bytes(header) : stride * (size_t)header->height);
+    if (!WebPInitDecoderConfig(&config) || !self->picture)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", header->width, header->height);
-    config.output.colorspace = header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
+    config.output.colorspace = planes ? MODE_YUV : header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA = (WebPRGBABuffer){ .rgba = self->picture, .stride = (int)stride, .size = count };
+    if (planes)
+        config.output.u.YUVA = planes_of(self->picture, header);
+    else
+        config.output.u.RGBA = rows_of(self->picture, header);
     VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM : WebPDecode(self->file.data, self->file.count, &config);
     WebPFreeDecBuffer(&config.output);
     return code == VP8_STATUS_OK ? PX_OK : fail_as(self, code, err);
@@ -221,12 +254,32 @@ static px_status pull_canvas(webp_decoder *self, px_row *ret, px_error *err)
     return PX_OK;
 }
 
+/* The next lines of Y, with those of Cb and Cr that lie under them. */
+static px_row planes_row(webp_decoder *self)
+{
+    const px_header *header = &self->base.header;
+    WebPYUVABuffer p = planes_of(self->picture, header);
+    int from = self->pulled, left = header->height - from, lines = left < LINES_AT_ONCE ? left : LINES_AT_ONCE;
+    int chroma = (lines + 1) / 2, half = (int)halved(header->width);
+    size_t at = (size_t)from, under = at / 2;
+    self->pulled += lines;
+    return (px_row){ .planes = { { p.y + at * (size_t)p.y_stride, header->width, lines, (size_t)p.y_stride, 1 },
+                                 { p.u + under * (size_t)p.u_stride, half, chroma, (size_t)p.u_stride, 1 },
+                                 { p.v + under * (size_t)p.v_stride, half, chroma, (size_t)p.v_stride, 1 } },
+                     .plane_count = 3, .depth = 8, .model = PX_YCC, .siting = header->siting, .narrow = header->narrow };
+}
+
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     webp_decoder *self = (webp_decoder *)base;
     assert(!self->canvas || self->pulled < base->header.height);
     if (self->animated)
         return pull_canvas(self, ret, err);
+    if (base->wants_planes) {
+        assert(self->pulled < base->header.height);
+        *ret = planes_row(self);
+        return PX_OK;
+    }
     size_t stride = (size_t)base->header.width * (size_t)px_channels(PX_RGB, base->header.alpha);
     *ret = px_row_of(self->picture + (size_t)self->pulled++ * stride, base->header.width, PX_RGB, base->header.alpha);
     return PX_OK;

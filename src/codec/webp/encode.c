@@ -1,7 +1,8 @@
-/* WebP out, by libwebp. The library wants a whole picture, as four bytes a pixel: rows are written straight into it.
+/* WebP out, by libwebp. The library wants a whole picture, as four bytes a pixel or as planes: rows are written straight into it.
  *
  * A still is one call at the end; an animation's frames go to the library's animation encoder one by one, which keeps them
  * encoded. Profile and orientation are put around what came out, as chunks. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include <webp/encode.h>
@@ -25,7 +26,7 @@ typedef struct webp_encoder {
     int fd;
     WebPConfig config;
     WebPPicture picture;      /* its pixels are owned */
-    int pushed;               /* rows of this frame */
+    int pushed;               /* rows of this frame; of planes, lines of Y */
     WebPAnimEncoder *animation; /* owned; NULL for a still */
     bool framed;              /* `picture` holds a frame that was not yet added */
     int timestamp_ms, duration_ms; /* of that frame: when it begins, and how long it is shown */
@@ -61,10 +62,30 @@ static px_status encoder_next(px_encoder *base, int milliseconds, px_error *err)
     return PX_OK;
 }
 
+static void copy_lines(const px_plane *from, uint8_t *to, int stride)
+{
+    for (int i = 0; i < from->height; i++)
+        memcpy(to + (ptrdiff_t)i * stride, from->samples + (size_t)i * from->stride, (size_t)from->width);
+}
+
+static void push_planes(webp_encoder *self, const px_row *row)
+{
+    WebPPicture *to = &self->picture;
+    assert(row->model == PX_YCC && row->narrow && self->pushed + row->planes[0].height <= self->spec.height);
+    copy_lines(&row->planes[0], to->y + (ptrdiff_t)self->pushed * to->y_stride, to->y_stride);
+    copy_lines(&row->planes[1], to->u + (ptrdiff_t)(self->pushed / 2) * to->uv_stride, to->uv_stride);
+    copy_lines(&row->planes[2], to->v + (ptrdiff_t)(self->pushed / 2) * to->uv_stride, to->uv_stride);
+    self->pushed += row->planes[0].height;
+}
+
 static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err)
 {
     (void)err;
     webp_encoder *self = (webp_encoder *)base;
+    if (self->spec.model == PX_YCC) {
+        push_planes(self, row);
+        return PX_OK;
+    }
     const uint8_t *from = row->planes[0].samples;
     uint32_t *to = self->picture.argb + (size_t)self->pushed++ * (size_t)self->picture.argb_stride;
     int channels = row->planes[0].channels, green = row->model == PX_GREY ? 0 : 1, blue = 2 * green;
@@ -161,7 +182,7 @@ static bool make_room(webp_encoder *self)
     WebPAnimEncoderOptions options;
     if (!WebPPictureInit(&self->picture) || !WebPAnimEncoderOptionsInit(&options))
         return false;
-    self->picture.use_argb = 1;
+    self->picture.use_argb = spec->model != PX_YCC;
     self->picture.width = spec->width;
     self->picture.height = spec->height;
     options.anim_params.loop_count = spec->loops < 0 ? 0 : spec->loops < LOOPS_MAX ? spec->loops : LOOPS_MAX;
@@ -188,13 +209,21 @@ px_status px_webp_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     return PX_OK;
 }
 
+/* As VP8 stores them: a lossy still without alpha (px_format_takes_planes asks for no other). */
+void px_webp_planes(px_encoder_spec *spec)
+{
+    spec->model = spec->lossless ? PX_RGB : PX_YCC;
+    spec->chroma = PX_CHROMA_HALVED;
+    spec->narrow = true;
+}
+
 /* Bytes a pixel, as the peak of the process grew for a noisy picture of 1600x1200 (16, 46, 37; three frames 57 to 61), rounded up. The
- * picture is four; alpha is always packed without loss, which takes chains of what was seen; an animation keeps canvases, and
+ * picture is four, which planes leave out; alpha is always packed without loss, which takes chains of what was seen; an animation keeps canvases, and
  * its frames may have alpha even where it has none, for what did not change. */
 uint64_t px_webp_encoder_memory(const px_encoder_spec *spec)
 {
     uint64_t pixels = (uint64_t)spec->width * (uint64_t)spec->height;
     bool alpha = spec->alpha != PX_OPAQUE || spec->frames > 1;
-    uint64_t each = (spec->lossless ? 40 : alpha ? 48 : 18) + (spec->frames > 1 ? 20 : 0);
+    uint64_t each = (spec->lossless ? 40 : alpha ? 48 : spec->model == PX_YCC ? 14 : 18) + (spec->frames > 1 ? 20 : 0);
     return sizeof(webp_encoder) + pixels * each + (4u << 20);
 }
