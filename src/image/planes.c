@@ -251,25 +251,11 @@ bool px_planes_pull(px_planes *self, px_row *ret)
     return true;
 }
 
-/* Numbers of 16 bits below the point; video's, times 255/219 and 255/224. */
-static const struct matrix {
-    int black, luma, red_of_cr, green_of_cb, green_of_cr, blue_of_cb;
-} matrices[2] = { { 0, 65536, 91881, -22554, -46802, 116130 }, { 16, 76309, 104597, -25675, -53279, 132201 } };
-
-static inline uint8_t clamped(int value)
-{
-    value = (value + 32768) >> 16;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
+/* Video's are times 255/219 and 255/224. */
+static const px_matrix matrices[2] = { { 0, 65536, 91881, -22554, -46802, 116130 }, { 16, 76309, 104597, -25675, -53279, 132201 } };
 
 void px_planes_to_rgb(const px_row *row, uint8_t *target)
 {
-    const struct matrix m = matrices[row->narrow];
-    const uint8_t *luma = row->planes[0].samples, *cb = row->planes[1].samples, *cr = row->planes[2].samples;
-    for (int x = 0; x < row->planes[0].width; x++, target += 3) {
-        int y = (luma[x] - m.black) * m.luma, b = cb[x] - 128, r = cr[x] - 128;
-        target[0] = clamped(y + m.red_of_cr * r);
-        target[1] = clamped(y + m.green_of_cb * b + m.green_of_cr * r);
-        target[2] = clamped(y + m.blue_of_cb * b);
-    }
+    px_kernels_best()->rgb(row->planes[0].samples, row->planes[1].samples, row->planes[2].samples, &matrices[row->narrow],
+                           row->planes[0].width, target);
 }

@@ -103,6 +103,26 @@ static void every_kernel_gives_the_bytes_of_plain_c(void **state)
         }
 }
 
+/* No row is longer than it says: what lies behind is not touched. */
+static void every_kernel_makes_the_rgb_of_plain_c(void **state)
+{
+    (void)state;
+    static const px_matrix matrix = { 16, 76309, 104597, -25675, -53279, 132201 };
+    const px_kernels *sets[] = { &px_kernels_baseline, px_kernels_best() };
+    uint8_t samples[3][70], plain[3 * 71], made[3 * 71];
+    uint32_t random = 7;
+    for (int width = 1; width <= 70; width++)
+        for (int i = 0; i < 2; i++) {
+            for (int k = 0; k < 3 * 70; k++)
+                samples[k / 70][k % 70] = (uint8_t)(next_random(&random) >> 8);
+            memset(plain, 99, sizeof plain);
+            memset(made, 99, sizeof made);
+            px_kernels_plain.rgb(samples[0], samples[1], samples[2], &matrix, width, plain);
+            sets[i]->rgb(samples[0], samples[1], samples[2], &matrix, width, made);
+            assert_memory_equal(plain, made, sizeof plain);
+        }
+}
+
 static void flat_stays_flat(void **state)
 {
     (void)state;
@@ -121,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_within_50_db_of_exact),
         cmocka_unit_test(every_kernel_gives_the_bytes_of_plain_c),
+        cmocka_unit_test(every_kernel_makes_the_rgb_of_plain_c),
         cmocka_unit_test(flat_stays_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
