@@ -563,6 +563,7 @@ static const px_flag flags[] = {
     { "position", 0, "POSITION", "centre, top, bottom-left … or attention: what cover shows, where contain lays", "position" },
     { "crop", 0, "X,Y,W,H", "first take this part, in pixels or percent (10%,10%,80%,80%)", "crop" },
     { "rotate", 0, "DEGREES", "auto (upright), 90, 180 or 270 beyond that, or none", "rotate" },
+    { "resampling", 0, "WAY", "fast, or best: JPEGs are scaled less while they are decoded (fast)", "resampling" },
     { "sharpen", 0, "0-100", "percent of a small unsharp mask (0)", "sharpen" },
     { "enlarge", 0, NULL, "also make small pictures bigger", "enlarge" },
     { "format", 'f', "FORMAT", "such as jpeg, webp, keep or auto; otherwise OUT's extension tells", "format" },

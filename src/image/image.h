@@ -17,6 +17,8 @@
 
 typedef enum px_fit { PX_FIT_INSIDE, PX_FIT_COVER, PX_FIT_CONTAIN, PX_FIT_FILL, PX_FIT_OUTSIDE, PX_FIT_COUNT } px_fit;
 typedef enum px_colour_mode { PX_COLOUR_SRGB, PX_COLOUR_KEEP, PX_COLOUR_MODE_COUNT } px_colour_mode;
+/* How much smaller than the source a decoder may make a picture before the resampler gets it, where it can do that for less: docs/performance.md. */
+typedef enum px_resampling { PX_RESAMPLING_FAST, PX_RESAMPLING_BEST, PX_RESAMPLING_COUNT } px_resampling;
 /* How much alike `quality: auto` makes an output: docs/quality.md. */
 typedef enum px_target { PX_TARGET_FAIR, PX_TARGET_GOOD, PX_TARGET_FINE, PX_TARGET_COUNT } px_target;
 typedef enum px_position {
@@ -50,6 +52,7 @@ typedef struct px_output_spec {
     px_effort effort;
     bool lossless;         /* where the format has both ways */
     bool palette;          /* at most 256 colours, where the format has that as a choice */
+    px_resampling resampling;
     int sharpen;           /* 0 to 100 */
     uint8_t background[4]; /* sRGB, where alpha is lost, and for contain; its alpha counts where the format has alpha, else it lies on white */
     px_colour_mode colour; /* convert to sRGB, or keep the source's colours and embed its profile */

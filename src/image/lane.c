@@ -133,25 +133,82 @@ bool px_lane_likes_planes(px_lane *l, px_chroma *ret)
 {
     px_encoder_spec planar;
     bool takes = px_format_takes_planes(&l->encoding, &planar);
-    *ret = takes ? planar.chroma : PX_CHROMA_WHOLE;
+    *ret = l->chroma = takes ? planar.chroma : PX_CHROMA_WHOLE;
     l->direct = takes && !needs_rgb(l);
     return l->direct || l->scaled; /* at full size a decoder makes RGB for less */
 }
 
-static void plan_planes(px_lane *l, const px_plane_size *sizes)
+static bool shows_the_same(const px_lane *a, const px_lane *b)
+{
+    const px_layout *p = &a->stored, *q = &b->stored;
+    return p->part_x == q->part_x && p->part_y == q->part_y && p->part_width == q->part_width && p->part_height == q->part_height &&
+           p->window_x == q->window_x && p->window_y == q->window_y && p->window_width == q->window_width && p->window_height == q->window_height;
+}
+
+static bool can_feed(const px_lane *large, const px_lane *small)
+{
+    return large->scaled && small->scaled && large->stored_width >= 2 * small->stored_width && large->stored_height >= 2 * small->stored_height &&
+           shows_the_same(large, small) && large->animated == small->animated && large->alpha == small->alpha &&
+           !(large->direct && large->chroma == PX_CHROMA_HALVED && small->chroma == PX_CHROMA_WHOLE);
+}
+
+void px_lane_plan_ladder(px_lane *lanes, int count)
+{
+    for (int i = 0; i < count; i++) {
+        px_lane *best = NULL;
+        for (int j = 0; j < count; j++)
+            if (can_feed(&lanes[j], &lanes[i]) && (!best || lanes[j].stored_width < best->stored_width))
+                best = &lanes[j];
+        if (!best)
+            continue;
+        lanes[i].feeder = best;
+        lanes[i].next_fed = best->fed;
+        best->fed = &lanes[i];
+    }
+}
+
+/* The feeder's picture as a source: all of it is looked at, all of it is shown. */
+static px_planes_spec fed_planes(px_lane *l)
+{
+    const px_lane *from = l->feeder;
+    bool halved = from->plan.chroma == PX_CHROMA_HALVED;
+    int width = from->stored_width, height = from->stored_height;
+    px_plane_size sizes[3];
+    l->feed = (px_header){ .width = width, .height = height, .planes = true, .chroma_across = 1 + halved, .chroma_down = 1 + halved,
+                           .narrow = from->plan.narrow };
+    px_plane_sizes(&l->feed, 8, PX_CHROMA_WHOLE, sizes);
+    return (px_planes_spec){ .header = &l->feed, .sizes = { sizes[0], sizes[1], sizes[2] }, .window_width = width, .window_height = height,
+                             .part_width = width, .part_height = height };
+}
+
+static px_planes_spec decoded_planes(const px_lane *l, const px_plane_size *sizes)
 {
     const px_layout *p = &l->stored;
+    return (px_planes_spec){ .header = l->header, .sizes = { sizes[0], sizes[1], sizes[2] },
+                             .window_x = p->window_x, .window_y = p->window_y, .window_width = p->window_width, .window_height = p->window_height,
+                             .part_x = p->part_x, .part_y = p->part_y, .part_width = p->part_width, .part_height = p->part_height };
+}
+
+static void plan_fed(px_lane *l)
+{
+    px_resample_spec *s = &l->scaling;
+    l->first_column = l->first_row = 0;
+    s->x = s->y = 0.0;
+    s->width = s->source_width = l->feeder->stored_width;
+    s->height = s->source_height = l->feeder->stored_height;
+}
+
+static void plan_planes(px_lane *l, const px_plane_size *sizes)
+{
     px_encoder_spec planar = { .chroma = PX_CHROMA_WHOLE, .narrow = l->header->narrow };
     l->planar = true;
-    if (l->direct) {
-        (void)px_format_takes_planes(&l->encoding, &planar);
+    if (l->direct && px_format_takes_planes(&l->encoding, &planar))
         l->encoding = planar;
-    }
-    l->plan = (px_planes_spec){ .header = l->header, .sizes = { sizes[0], sizes[1], sizes[2] },
-                                .window_x = p->window_x, .window_y = p->window_y, .window_width = p->window_width, .window_height = p->window_height,
-                                .part_x = p->part_x, .part_y = p->part_y, .part_width = p->part_width, .part_height = p->part_height,
-                                .target_width = l->stored_width, .target_height = l->stored_height,
-                                .chroma = planar.chroma, .narrow = planar.narrow };
+    l->plan = l->feeder ? fed_planes(l) : decoded_planes(l, sizes);
+    l->plan.target_width = l->stored_width;
+    l->plan.target_height = l->stored_height;
+    l->plan.chroma = planar.chroma;
+    l->plan.narrow = planar.narrow;
 }
 
 /* Maps the part of the source that a lane shows to decoded pixels. */
@@ -162,6 +219,10 @@ void px_lane_plan_scaling(px_lane *l, int eighths, const px_plane_size *sizes)
         return;
     }
     l->direct = false;
+    if (l->feeder) {
+        plan_fed(l);
+        return;
+    }
     const px_header *header = l->header;
     double scale = eighths / 8.0;
     px_resample_spec *s = &l->scaling;
@@ -375,6 +436,13 @@ static px_status turn_row(px_lane *l, uint8_t *row, px_error *err)
     return finish_row(l, l->turned, y, err);
 }
 
+static px_status feed_row(px_lane *l, uint8_t *row, px_error *err)
+{
+    for (px_lane *fed = l->fed; fed; fed = fed->next_fed)
+        PX_TRY(px_lane_push(fed, row, row, err));
+    return PX_OK;
+}
+
 static px_status sharpen_row(px_lane *l, uint8_t *row, px_error *err)
 {
     if (!l->sharpen)
@@ -404,8 +472,10 @@ px_status px_lane_push(px_lane *l, uint8_t *straight, uint8_t *premultiplied, px
     if (!l->scaled)
         return sharpen_row(l, samples, err);
     px_resample_push(l->resample, samples);
-    while (px_resample_pull(l->resample, l->row))
+    while (px_resample_pull(l->resample, l->row)) {
+        PX_TRY(feed_row(l, l->row, err));
         PX_TRY(sharpen_row(l, l->row, err));
+    }
     return PX_OK;
 }
 
@@ -414,6 +484,8 @@ px_status px_lane_push_planes(px_lane *l, const px_row *row, px_error *err)
     px_row ready;
     px_planes_take(l->planes, row);
     while (px_planes_pull(l->planes, &ready)) {
+        for (px_lane *fed = l->fed; fed; fed = fed->next_fed)
+            PX_TRY(px_lane_push_planes(fed, &ready, err));
         if (l->direct) {
             PX_TRY(l->encoder->push(l->encoder, &ready, err));
             continue;

@@ -37,6 +37,10 @@ typedef struct px_lane {
     bool chooses;              /* held until format or quality are found: choose.h */
     bool animated;             /* every frame of the source becomes one of the output */
 
+    struct px_lane *feeder;    /* borrowed; the larger lane whose scaled rows this one gets, or NULL: the decoder's */
+    struct px_lane *fed, *next_fed; /* borrowed; who gets this one's: a list */
+    px_header feed;            /* of the feeder's rows, as if they were a source's */
+    px_chroma chroma;          /* that the encoder can make use of */
     bool planar;               /* rows come as planes */
     bool direct;               /* and go to the encoder so */
     px_planes_spec plan;       /* of planes */
@@ -67,7 +71,12 @@ PX_CHECKED px_status px_lane_plan_mark(px_lane *lane, const px_limits *limits, p
  * *ret is how much chroma it needs. */
 bool px_lane_likes_planes(px_lane *lane, px_chroma *ret);
 
-/* The second half of the plan, when the decoder's scale is known, and whether rows come as planes: NULL, or their sizes. */
+/* Lets smaller lanes that show the same part of the source get their rows from larger ones, where what those have is twice what they need:
+ * five widths cost little more than two then, and nobody could see it (test-image_transform: over 50 dB). Before the second half of the plan. */
+void px_lane_plan_ladder(px_lane *lanes, int count);
+
+/* The second half of the plan, when the decoder's scale is known, and whether rows come as planes: NULL, or their sizes. First of a
+ * feeder, then of whom it feeds. */
 void px_lane_plan_scaling(px_lane *lane, int eighths, const px_plane_size *sizes);
 
 uint64_t px_lane_memory(const px_lane *lane); /* bytes */

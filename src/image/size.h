@@ -28,4 +28,7 @@ int px_rotate_quarters(px_rotate rotate);
 /* The one orientation that does both: makes upright, and turns by quarters, clockwise. */
 int px_orientation_turned(int orientation, int quarters);
 
+/* The smallest scale, in eighths of the source, that a decoder may give for an output that is `shrink` times smaller; 8 and above: none. */
+double px_eighths_for(double shrink, px_resampling resampling);
+
 #endif

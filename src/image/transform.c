@@ -5,6 +5,7 @@
 #include "image/image.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +15,7 @@
 #include "image/lane.h"
 #include "image/orient.h"
 #include "image/placeholder.h"
-
-/* Scaled decoding leaves the resampler at least this much to do: below it, its blur would show. */
-static const double scale_margin = 1.75;
+#include "image/size.h"
 
 typedef struct transform {
     px_decoder *decoder; /* owned */
@@ -44,20 +43,20 @@ static void transform_done(transform *self)
     px_decoder_close(&self->decoder);
 }
 
-/* The smallest scale of the decoder that leaves every lane enough to work on. */
+/* The smallest scale of the decoder that leaves every lane enough to work on. Those of powers of two are the ones that libraries are fast at. */
 static int choose_eighths(const transform *self)
 {
-    const px_header *header = &self->decoder->header;
-    for (int eighths = header->scalable ? 1 : 8; eighths < 8; eighths *= 2) {
-        bool enough = true;
-        for (int i = 0; i < self->count; i++) {
-            const px_resample_spec *s = &self->lanes[i].scaling;
-            enough = enough && s->width * eighths / 8.0 >= scale_margin * s->target_width
-                            && s->height * eighths / 8.0 >= scale_margin * s->target_height;
-        }
-        if (enough)
-            return eighths;
+    double needed = 1.0;
+    for (int i = 0; i < self->count; i++) {
+        const px_resample_spec *s = &self->lanes[i].scaling; /* of the source, still */
+        double across = s->width / s->target_width, down = s->height / s->target_height;
+        needed = fmax(needed, px_eighths_for(across < down ? across : down, self->lanes[i].spec->resampling));
     }
+    if (!self->decoder->header.scalable || needed > 8.0)
+        return 8;
+    for (int eighths = 1; eighths < 8; eighths = self->decoder->wants_planes ? eighths + 1 : eighths * 2)
+        if (eighths >= needed)
+            return eighths;
     return 8;
 }
 
@@ -141,6 +140,14 @@ static void choose_planes(transform *self)
     decoder->wants_planes = all;
 }
 
+/* Of a lane, and then of those that it feeds. */
+static void plan_scaling(const transform *self, px_lane *lane)
+{
+    px_lane_plan_scaling(lane, self->eighths, self->decoder->wants_planes ? self->sizes : NULL);
+    for (px_lane *fed = lane->fed; fed; fed = fed->next_fed)
+        plan_scaling(self, fed);
+}
+
 static px_status plan(transform *self, const px_limits *limits, const px_output_spec *specs, int count,
                       uint64_t *ret_memory, px_error *err)
 {
@@ -159,10 +166,12 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
         px_plane_sizes(header, self->eighths, self->decoder->wants_chroma, self->sizes);
     uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
                       px_placeholder_memory(header->width, px_channels(header->model, header->alpha));
-    for (int i = 0; i < count; i++) {
-        px_lane_plan_scaling(&self->lanes[i], self->eighths, self->decoder->wants_planes ? self->sizes : NULL);
+    px_lane_plan_ladder(self->lanes, count);
+    for (int i = 0; i < count; i++)
+        if (!self->lanes[i].feeder)
+            plan_scaling(self, &self->lanes[i]);
+    for (int i = 0; i < count; i++)
         memory += px_lane_memory(&self->lanes[i]);
-    }
     uint64_t budget = memory_budget(limits);
     if (memory > budget)
         return px_fail(err, PX_OUT_OF_MEMORY, "%dx%d pixels into %d outputs need %llu MiB; the budget is %llu MiB"
@@ -204,7 +213,7 @@ static px_status run_frame(transform *self, int frame, px_error *err)
         if (frame == 0)
             px_placeholder_push(self->placeholder, self->premultiplied ? self->premultiplied : samples);
         for (int i = 0; i < self->count; i++)
-            if (takes_frame(&self->lanes[i], frame))
+            if (!self->lanes[i].feeder && takes_frame(&self->lanes[i], frame))
                 PX_TRY(px_lane_push(&self->lanes[i], samples, self->premultiplied, err));
     }
     return PX_OK;
@@ -221,7 +230,8 @@ static px_status run_planes(transform *self, px_error *err)
             left[p] -= row.planes[p].height;
         px_placeholder_push_planes(self->placeholder, &row);
         for (int i = 0; i < self->count; i++)
-            PX_TRY(px_lane_push_planes(&self->lanes[i], &row, err));
+            if (!self->lanes[i].feeder)
+                PX_TRY(px_lane_push_planes(&self->lanes[i], &row, err));
     }
     return PX_OK;
 }

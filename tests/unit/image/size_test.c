@@ -1,6 +1,8 @@
 /* Fit as a table: what was asked, the source, what comes of it. */
 #include "test.h"
 
+#include <math.h>
+
 #include "image/size.h"
 
 static void every_fit_gives_the_size_it_promises(void **state)
@@ -61,11 +63,32 @@ static void names_of_fits_are_found_again(void **state)
     assert_int_equal(px_fit_find("stretch"), PX_FIT_COUNT);
 }
 
+/* libvips, and with it sharp, decodes at the power of two that is next above the output. */
+static void fast_never_takes_less_than_libvips_and_leaves_a_fifth(void **state)
+{
+    (void)state;
+    for (double shrink = 1.0; shrink < 40.0; shrink += 0.01) {
+        double vips = shrink >= 8.0 ? 1.0 : shrink >= 4.0 ? 2.0 : shrink >= 2.0 ? 4.0 : 8.0, eighths = px_eighths_for(shrink, PX_RESAMPLING_FAST);
+        assert_true(eighths >= vips);
+        assert_true(eighths >= 8.0 || eighths / 8.0 * shrink >= 1.2 - 1e-9);
+        assert_true(eighths <= vips || eighths / 8.0 * shrink <= 1.2 + 1e-9);
+    }
+}
+
+static void best_leaves_three_quarters_more(void **state)
+{
+    (void)state;
+    for (double shrink = 1.0; shrink < 40.0; shrink += 0.01)
+        assert_true(fabs(px_eighths_for(shrink, PX_RESAMPLING_BEST) / 8.0 * shrink - 1.75) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fit_gives_the_size_it_promises),
         cmocka_unit_test(cover_shows_the_middle_in_the_right_shape),
+        cmocka_unit_test(fast_never_takes_less_than_libvips_and_leaves_a_fifth),
+        cmocka_unit_test(best_leaves_three_quarters_more),
         cmocka_unit_test(names_of_fits_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

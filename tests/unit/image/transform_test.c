@@ -187,7 +187,7 @@ static void several_outputs_are_what_each_would_be_alone(void **state)
     size_t count;
     uint8_t *data = encode((px_encoder_spec){ .format = PX_FORMAT_PNG, .width = 300, .height = 200, .model = PX_RGB },
                            samples, &count);
-    px_output_spec specs[3] = { png(150), png(40), PX_OUTPUT_SPEC_DEFAULT };
+    px_output_spec specs[3] = { png(150), png(80), PX_OUTPUT_SPEC_DEFAULT };
     int fds[3] = { empty_fd(), empty_fd(), empty_fd() };
     px_source source = source_of(data, count);
     px_transform_report report;
@@ -207,6 +207,40 @@ static void several_outputs_are_what_each_would_be_alone(void **state)
     }
     px_source_close(&source);
     free(data);
+    free(samples);
+}
+
+/* The ladder: 40 pixels are made of the 90, those of the source. */
+static void a_small_output_is_fed_by_a_large_one_and_nobody_sees_it(void **state)
+{
+    (void)state;
+    uint8_t *samples = picture(300, 200, 4);
+    for (int channels = 3; channels <= 4; channels++) {
+        size_t count;
+        uint8_t *data = encode((px_encoder_spec){ .format = PX_FORMAT_PNG, .width = channels == 4 ? 300 : 400, .height = channels == 4 ? 200 : 150, .model = PX_RGB,
+                                                  .alpha = channels == 4 ? PX_STRAIGHT : PX_OPAQUE }, samples, &count);
+        px_output_spec specs[2] = { png(40), png(90) };
+        int fds[2] = { empty_fd(), empty_fd() };
+        px_source source = source_of(data, count);
+        px_transform_report report;
+        assert_int_equal(px_transform(&source, &limits, specs, fds, 2, &report, NULL), PX_OK);
+        uint8_t *alone = NULL, *fed = NULL;
+        px_header header;
+        size_t bytes;
+        assert_int_equal(transform(data, count, specs[0], &report, &alone, &header), PX_OK);
+        uint8_t *file = bytes_of(fds[0], &bytes);
+        assert_int_equal(decode(file, bytes, &header, &fed), PX_OK);
+        size_t of = (size_t)(header.width * header.height * channels);
+        assert_true(psnr(alone, fed, of) >= 45);
+        assert_true(memcmp(alone, fed, of) != 0); /* so it was fed */
+        free(alone);
+        free(fed);
+        free(file);
+        free(data);
+        close(fds[0]);
+        close(fds[1]);
+        px_source_close(&source);
+    }
     free(samples);
 }
 
@@ -315,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup(a_format_without_alpha_shows_the_background, reset),
         cmocka_unit_test_setup(contain_pads_and_grey_stays_grey, reset),
         cmocka_unit_test_setup(several_outputs_are_what_each_would_be_alone, reset),
+        cmocka_unit_test_setup(a_small_output_is_fed_by_a_large_one_and_nobody_sees_it, reset),
         cmocka_unit_test_setup(scaled_decoding_is_near_full_decoding, reset),
         cmocka_unit_test_setup(nothing_grows_for_nothing, reset),
         cmocka_unit_test_setup(limits_are_judged_before_a_pixel_is_decoded, reset),
