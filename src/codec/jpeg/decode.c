@@ -14,6 +14,7 @@
 
 #include "codec/exif.h"
 #include "codec/formats.h"
+#include "codec/jpeg/scaled.h"
 
 enum { INPUT_BYTES = 64 << 10, MARKER_BYTES = 65536, PARTS_MAX = 256, PART_HEAD = 14, HEAD_BYTES = 6 };
 
@@ -34,6 +35,9 @@ typedef struct jpeg_decoder {
     bool ended;          /* the source had no more bytes when the library wanted some */
     bool inverted;       /* CMYK as Adobe writes it */
     uint8_t *row;        /* owned; one row as the library gives it */
+    bool can_scale;      /* `frame` is what our own decoder takes */
+    px_jpeg_frame frame;
+    px_jpeg_scaled *scaled; /* owned; NULL where the library decodes */
     px_bytes parts[PARTS_MAX]; /* owned; of the ICC profile, by number */
     int part_count;            /* that the profile says it has; 0: none was seen */
     size_t profile_bytes;      /* of the parts so far */
@@ -237,11 +241,30 @@ static boolean on_marker(j_decompress_ptr library)
     return TRUE;
 }
 
+/* The planes of our own decoder; of grey there is one. */
+static void sizes_of(const px_decoder *base, int eighths, px_plane_size ret[3])
+{
+    px_header header = base->header;
+    if (!header.planes)
+        header.chroma_across = header.chroma_down = 1;
+    px_plane_sizes(&header, eighths, base->wants_chroma, ret);
+}
+
+/* Does our own decoder decode what is wanted? Of colours it gives planes alone. */
+static bool is_scaled(const jpeg_decoder *self)
+{
+    return self->can_scale && (self->base.wants_planes || self->base.header.model == PX_GREY);
+}
+
 /* Bytes of memory: a progressive picture's coefficients are held whole, whatever the scale. */
 static uint64_t decoder_memory(const px_decoder *base, int eighths)
 {
     const jpeg_decoder *self = (const jpeg_decoder *)base;
     uint64_t width = (uint64_t)base->header.width, height = (uint64_t)base->header.height;
+    px_plane_size sizes[3];
+    sizes_of(base, eighths, sizes);
+    if (is_scaled(self))
+        return sizeof *self + px_jpeg_scaled_memory(&self->frame, sizes);
     uint64_t bytes = sizeof *self + width * 4 * 64 * (unsigned)eighths / 8; /* rows inside the library */
     if (self->library.progressive_mode || self->library.comps_in_scan < self->library.num_components)
         for (int i = 0; i < self->library.num_components; i++) {
@@ -321,9 +344,20 @@ static px_status start_again(jpeg_decoder *self, int eighths, px_error *err)
     return PX_OK;
 }
 
+static px_status start_scaled(jpeg_decoder *self, int eighths, int *ret_width, int *ret_height, px_error *err)
+{
+    px_plane_size sizes[3];
+    sizes_of(&self->base, eighths, sizes);
+    *ret_width = sizes[0].width;
+    *ret_height = sizes[0].height;
+    return px_jpeg_scaled_create(&self->frame, sizes, self->source, self->limits, &self->scaled, err);
+}
+
 static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
 {
     jpeg_decoder *self = (jpeg_decoder *)base;
+    if (is_scaled(self))
+        return start_scaled(self, eighths, ret_width, ret_height, err);
     px_status status = start_library(self, eighths, err);
     if (status == PX_TRUNCATED_IMAGE && self->limits->truncated)
         status = start_again(self, eighths, err);
@@ -357,6 +391,11 @@ static void cmyk_to_rgb(uint8_t *row, int width, bool inverted)
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     jpeg_decoder *self = (jpeg_decoder *)base;
+    if (self->scaled) {
+        PX_TRY(px_jpeg_scaled_pull(self->scaled, ret, err));
+        base->header.truncated = px_jpeg_scaled_truncated(self->scaled);
+        return PX_OK;
+    }
     self->err = err;
     if (setjmp(self->jump))
         return self->status;
@@ -381,9 +420,53 @@ static void decoder_close(px_decoder *base)
     for (int i = 0; i < PARTS_MAX; i++)
         free((uint8_t *)(uintptr_t)self->parts[i].data);
     free(self->profile);
+    px_jpeg_scaled_destroy(self->scaled);
     free(self->xmp);
     free(self->row);
     free(self);
+}
+
+static px_jpeg_codes codes_of(const JHUFF_TBL *table)
+{
+    px_jpeg_codes ret = { .there = table != NULL };
+    if (table) {
+        memcpy(ret.counts, table->bits, sizeof ret.counts);
+        memcpy(ret.values, table->huffval, sizeof ret.values);
+    }
+    return ret;
+}
+
+/* What the library read up to the first scan's data, for our own decoder. False if it is of a kind that the decoder does not take. */
+static bool take_frame(jpeg_decoder *self)
+{
+    const struct jpeg_decompress_struct *l = &self->library;
+    px_jpeg_frame *f = &self->frame;
+    if (l->arith_code || l->data_precision != 8 || l->num_components > PX_JPEG_COMPONENTS ||
+        (l->jpeg_color_space != JCS_GRAYSCALE && l->jpeg_color_space != JCS_YCbCr))
+        return false;
+    *f = (px_jpeg_frame){ .width = (int)l->image_width, .height = (int)l->image_height, .progressive = l->progressive_mode,
+                          .count = l->num_components, .restart = (int)l->restart_interval,
+                          .offset = self->offset - self->input.bytes_in_buffer };
+    for (int c = 0; c < f->count; c++) {
+        f->across[c] = l->comp_info[c].h_samp_factor;
+        f->down[c] = l->comp_info[c].v_samp_factor;
+        f->quant[c] = l->comp_info[c].quant_tbl_no & 3;
+    }
+    for (int i = 0; i < 4; i++) {
+        const JQUANT_TBL *quant = l->quant_tbl_ptrs[i];
+        f->has_steps[i] = quant != NULL;
+        for (int k = 0; k < 64 && quant; k++)
+            f->steps[i][k] = quant->quantval[k];
+        f->dc[i] = codes_of(l->dc_huff_tbl_ptrs[i]);
+        f->ac[i] = codes_of(l->ac_huff_tbl_ptrs[i]);
+    }
+    f->scan = (px_jpeg_scan){ l->comps_in_scan, .first = l->Ss, .last = l->Se, .high = l->Ah, .low = l->Al };
+    for (int i = 0; i < l->comps_in_scan; i++) {
+        f->scan.components[i] = l->cur_comp_info[i]->component_index;
+        f->scan.dc[i] = l->cur_comp_info[i]->dc_tbl_no & 3;
+        f->scan.ac[i] = l->cur_comp_info[i]->ac_tbl_no & 3;
+    }
+    return px_jpeg_scaled_can(f);
 }
 
 bool px_jpeg_is(px_bytes first) { return px_has_bytes(first, 0, "\xff\xd8\xff", 3); }
@@ -419,6 +502,9 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
     self->library.out_color_space = inks ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB;
     self->inverted = inks && self->library.saw_Adobe_marker;
 
+    self->can_scale = take_frame(self);
+    bool planes = self->can_scale && !grey;
+
     px_bytes exif = { self->exif, self->exif_count };
     self->base.header = (px_header){
         .format = PX_FORMAT_JPEG,
@@ -433,6 +519,10 @@ px_status px_jpeg_decoder_open(const px_source *source, const px_limits *limits,
         .scalable = true,
         .profile = join_profile(self),
         .frames = 1,
+        .planes = planes,
+        .chroma_across = planes ? self->frame.across[0] / self->frame.across[1] : 0,
+        .chroma_down = planes ? self->frame.down[0] / self->frame.down[1] : 0,
+        .siting = PX_CENTRED,
     };
     *ret = held;
     held = NULL;

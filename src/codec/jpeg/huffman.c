@@ -1,0 +1,79 @@
+/* Tables are made from the codes once for each scan. */
+#include "codec/jpeg/huffman.h"
+
+/* Codes of one length follow each other, shorter ones are in front; none is all ones. */
+static bool place_codes(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *h)
+{
+    unsigned code = 0, count = 0;
+    for (int length = 1; length <= 16; length++, code <<= 1) {
+        h->first[length] = (int)count - (int)code;
+        code += codes->counts[length];
+        count += codes->counts[length];
+        if (count > 256 || code >= 1u << length)
+            return false;
+        h->ends[length] = code << (16 - length);
+    }
+    memcpy(h->values, codes->values, sizeof h->values);
+    for (unsigned i = 0; i < count && dc; i++)
+        if (h->values[i] > 15)
+            return false;
+    return true;
+}
+
+/* The length and symbol of the code at the top of 16 bits; 0 if there is none within `most` bits. */
+static int find_code(const px_jpeg_huffman *h, unsigned top, int most, int *ret_symbol)
+{
+    for (int length = 1; length <= most; length++)
+        if (top < h->ends[length]) {
+            *ret_symbol = h->values[(int)(top >> (16 - length)) + h->first[length]];
+            return length;
+        }
+    return 0;
+}
+
+uint32_t px_jpeg_entry(int length, int symbol, bool dc)
+{
+    int size = symbol & 15, far = dc ? 1 : (symbol >> 4) + 1;
+    if (!dc && size == 0 && symbol != 0xf0)
+        far = PX_JPEG_BLOCK_ENDS;
+    if (length + size > PX_JPEG_STEP_BITS)
+        return 0;
+    return (uint32_t)(length + size) | (uint32_t)far << 8 | (uint32_t)length << 16 | (uint32_t)size << 24;
+}
+
+static uint16_t skip_of(const px_jpeg_huffman *h, unsigned top)
+{
+    int taken = 0, far = 0;
+    while (taken < PX_JPEG_SKIP_BITS) {
+        int symbol, length = find_code(h, top << taken & 0xffff, PX_JPEG_SKIP_BITS - taken, &symbol);
+        uint32_t entry = length ? px_jpeg_entry(length, symbol, false) : 0;
+        int next_far = far + (int)(entry >> 8 & 255);
+        if (!entry || taken + (int)(entry & 63) > PX_JPEG_STEP_BITS || (next_far & (PX_JPEG_BLOCK_ENDS - 1)) > 64)
+            break;
+        taken += (int)(entry & 63);
+        far = next_far;
+        if (far >= PX_JPEG_BLOCK_ENDS)
+            break;
+    }
+    return (uint16_t)(taken | far << 8);
+}
+
+bool px_jpeg_huffman_make(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *h)
+{
+    if (!codes->there || !place_codes(codes, dc, h))
+        return false;
+    for (unsigned i = 0; i < 1u << PX_JPEG_CODE_BITS; i++) {
+        int symbol = 0, length = find_code(h, i << (16 - PX_JPEG_CODE_BITS), PX_JPEG_CODE_BITS, &symbol);
+        h->code[i] = length ? px_jpeg_entry(length, symbol, dc) : 0;
+    }
+    for (unsigned i = 0; i < 1u << PX_JPEG_SKIP_BITS && !dc; i++)
+        h->skip[i] = skip_of(h, i << (16 - PX_JPEG_SKIP_BITS));
+    return true;
+}
+
+int px_jpeg_symbol(const px_jpeg_huffman *h, px_jpeg_bits *bits)
+{
+    int symbol = 0, length = find_code(h, (unsigned)(bits->bits >> 48), 16, &symbol);
+    px_jpeg_drop(bits, (unsigned)length);
+    return length ? symbol : -1;
+}

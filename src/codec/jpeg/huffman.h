@@ -1,0 +1,44 @@
+/* huffman.h - codes of a JPEG's scans, as tables that are looked up by the next bits (T.81 annex C, F.2.2). Private to src/codec/jpeg. */
+#ifndef PX_CODEC_JPEG_HUFFMAN_H
+#define PX_CODEC_JPEG_HUFFMAN_H
+
+#include "codec/jpeg/bits.h"
+
+enum {
+    PX_JPEG_CODE_BITS = 10,
+    PX_JPEG_SKIP_BITS = 12,
+    PX_JPEG_STEP_BITS = 28, /* the most that one entry takes: of 56 bits, two can be taken without a refill */
+    PX_JPEG_BLOCK_ENDS = 128, /* added to how far an entry goes, if the block ends with it */
+};
+
+/* As a DHT marker has it. */
+typedef struct px_jpeg_codes {
+    bool there;
+    uint8_t counts[17]; /* by length; [0] is not used */
+    uint8_t values[256];
+} px_jpeg_codes;
+
+typedef struct px_jpeg_huffman {
+    /* A code and the amplitude behind it. 0: longer, or none. Bits 0-5: how many bits both take; 8-15: how far it goes among
+     * the coefficients; 16-20: the code's length; 24-27: the amplitude's. */
+    uint32_t code[1 << PX_JPEG_CODE_BITS];
+
+    /* As many codes with amplitudes as those bits begin, for coefficients that nobody wants; the last one's amplitude may end behind
+     * them. Bits 0-5 and 8-15 as above, all codes together. Not of codes for DC. */
+    uint16_t skip[1 << PX_JPEG_SKIP_BITS];
+
+    uint32_t ends[17];  /* by length: the first 16 bits that are behind all codes so long */
+    int first[17];      /* by length: add to a code for its place in values */
+    uint8_t values[256];
+} px_jpeg_huffman;
+
+/* False if no such codes can be. */
+bool px_jpeg_huffman_make(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *ret);
+
+/* The entry of `code` for a symbol: of DC the length of the difference; else a run in the upper four bits, and the amplitude's length. */
+uint32_t px_jpeg_entry(int length, int symbol, bool dc);
+
+/* The symbol of the next code, which it takes; -1 if none is so. At least 16 bits must be there. */
+int px_jpeg_symbol(const px_jpeg_huffman *huffman, px_jpeg_bits *bits);
+
+#endif
