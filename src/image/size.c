@@ -179,13 +179,12 @@ void px_output_size(const px_output_spec *spec, int width, int height, int *ret_
 }
 
 /* How many eighths of the source an output needs, which is `shrink` times smaller. What a decoder leaves out is lost, and close to the
- * output's own size that shows: so it leaves some work to the resampler. `best` leaves so much that the loss is under one part in 300
- * (50 dB); `fast` leaves as much as libvips does, which takes powers of two, and at least a fifth. */
+ * output's own size that shows: so it leaves some work to the resampler. `best` leaves half of it, beyond which hardly anything is won;
+ * `fast` leaves what libvips does, which takes powers of two, and at least a fifth. */
 double px_eighths_for(double shrink, px_resampling resampling)
 {
-    double vips = 8.0;
-    while (resampling == PX_RESAMPLING_FAST && vips > 1.0 && shrink >= 16.0 / vips)
-        vips /= 2.0;
-    double margin = resampling == PX_RESAMPLING_BEST ? 1.75 : 1.2;
-    return resampling == PX_RESAMPLING_FAST ? fmax(vips, 8.0 * margin / shrink) : 8.0 * margin / shrink;
+    if (resampling == PX_RESAMPLING_BEST)
+        return 8.0 * 2.0 / shrink;
+    double vips = shrink >= 8.0 ? 1.0 : shrink >= 4.0 ? 2.0 : shrink >= 2.0 ? 4.0 : 8.0;
+    return fmax(vips, 8.0 * 1.2 / shrink);
 }

@@ -50,7 +50,9 @@ static int choose_eighths(const transform *self)
     for (int i = 0; i < self->count; i++) {
         const px_resample_spec *s = &self->lanes[i].scaling; /* of the source, still */
         double across = s->width / s->target_width, down = s->height / s->target_height;
-        needed = fmax(needed, px_eighths_for(across < down ? across : down, self->lanes[i].spec->resampling));
+        /* A picture that has to be turned is decoded whole by sharp, and should not look worse here. */
+        bool best = self->lanes[i].spec->resampling == PX_RESAMPLING_BEST || self->decoder->header.orientation > 1;
+        needed = fmax(needed, px_eighths_for(across < down ? across : down, best ? PX_RESAMPLING_BEST : PX_RESAMPLING_FAST));
     }
     if (!self->decoder->header.scalable || needed > 8.0)
         return 8;

@@ -78,7 +78,7 @@ const px_config_option px_config_options[] = {
     { "rotate", PX_TYPE_CHOICE, "auto", .choices = "none|auto|90|180|270", .older = "false|true", OUT(spec.rotate),
       .meaning = "auto: turn the picture upright as its EXIF orientation says; degrees: and then further, clockwise; none: leave the rows, and say the orientation" },
     { "resampling", PX_TYPE_CHOICE, "fast", .choices = "fast|best", OUT(spec.resampling),
-      .meaning = "how far a JPEG is scaled while it is decoded: as far as others do it (`fast`), or not so far that it could be seen (`best`: docs/quality.md)" },
+      .meaning = "how far a JPEG is scaled while it is decoded: as far as others do it (`fast`), or only half as far (`best`: docs/recipes.md)" },
     { "sharpen", PX_TYPE_COUNT, "0", 0, 100, OUT(spec.sharpen), .meaning = "percent of a small unsharp mask on the scaled picture" },
     { "watermark.image", PX_TYPE_TEXT, "", OUT(mark_image), .meaning = "a picture laid over the output, best PNG or WebP with alpha: a file, or s3://BUCKET/KEY (docs/watermark.md)" },
     { "watermark.text", PX_TYPE_TEXT, "", OUT(mark_text), .meaning = "a line of text, at most 512 bytes; below the picture if there are both" },

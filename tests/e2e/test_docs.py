@@ -46,7 +46,7 @@ def test_the_commands_of_the_recipe_page_run_as_they_stand_and_its_configuration
     sizes = {path.name: Image.open(path).size for path in tmp_path.iterdir()}
     wanted = {"logo.jpg": (300, 200), "small.jpg": (300, 225), "full.png": (1200, 900), "square.jpg": (300, 300), "face.jpg": (300, 300),
               "sky.jpg": (400, 100), "card.jpg": (400, 400), "icon.png": (64, 64), "middle.jpg": (600, 450), "corner.png": (400, 300),
-              "standing.jpg": (800, 1067), "asis.jpg": (800, 600), "crisp.jpg": (400, 300)}
+              "standing.jpg": (800, 1067), "asis.jpg": (800, 600), "crisp.jpg": (400, 300), "exact.jpg": (400, 300)}
     assert sizes == {**wanted, "photo.jpg": (1200, 900), "logo.png": (300, 200)}
     (tmp_path / "pixmill.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
     subprocess.run([PIXMILL, "check", "--show", "--config", tmp_path / "pixmill.yaml"], check=True, capture_output=True)
