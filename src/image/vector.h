@@ -10,6 +10,8 @@
 
 #if defined __SSE2__
 #include <immintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
 #endif
 
 /* Vectors wider than the CPU's are passed in memory, which differs between levels; nothing here is called across them. */
@@ -63,6 +65,16 @@ static inline px_longs8 px_vector_multiply(px_words16 a, px_words16 b)
     sums[1] = (px_longs4)_mm_madd_epi16((__m128i)as[1], (__m128i)bs[1]);
     memcpy(&both, sums, sizeof both);
     return both;
+#elif defined __aarch64__
+    int16x8_t as[2], bs[2];
+    int32x4_t sums[2];
+    px_longs8 both;
+    memcpy(as, &a, sizeof a);
+    memcpy(bs, &b, sizeof b);
+    for (int half = 0; half < 2; half++)
+        sums[half] = vpaddq_s32(vmull_s16(vget_low_s16(as[half]), vget_low_s16(bs[half])), vmull_high_s16(as[half], bs[half]));
+    memcpy(&both, sums, sizeof both);
+    return both;
 #else
     px_longs8 sums;
     for (int i = 0; i < 8; i++)
@@ -103,6 +115,12 @@ static inline void px_vector_join(px_longs8 low, px_longs8 high, uint8_t *target
     memcpy(highs, &high, sizeof high);
     __m128i bytes = _mm_packus_epi16(_mm_packs_epi32((__m128i)lows[0], (__m128i)highs[0]), _mm_packs_epi32((__m128i)lows[1], (__m128i)highs[1]));
     memcpy(target, &bytes, sizeof bytes);
+#elif defined __aarch64__
+    int32x4_t lows[2], highs[2];
+    memcpy(lows, &low, sizeof low);
+    memcpy(highs, &high, sizeof high);
+    int16x8_t first = vqmovn_high_s32(vqmovn_s32(lows[0]), highs[0]), second = vqmovn_high_s32(vqmovn_s32(lows[1]), highs[1]);
+    vst1q_u8(target, vqmovun_high_s16(vqmovun_s16(first), second));
 #else
     for (int i = 0; i < 16; i++) {
         int at = i / 8 * 4 + i % 4, value = i % 8 < 4 ? low[at] : high[at];
