@@ -26,6 +26,7 @@ typedef struct box {
 /* To decode one item, another has to be decoded. */
 struct link {
     uint32_t from, to;
+    bool made_of; /* a tile of it; else what lies beside it, such as its alpha */
 };
 
 typedef struct walk {
@@ -35,6 +36,8 @@ typedef struct walk {
     bool described, filled; /* there is a box of items or of tracks; one of data */
     struct link *links;     /* owned; LINKS_MAX of them, or NULL as long as there is none */
     int link_count;
+    uint32_t primary;       /* number of the item that is to be shown */
+    uint64_t items, items_end; /* of the box of items' descriptions, where there is one */
     px_boxes found;
 } walk;
 
@@ -79,6 +82,7 @@ static px_status see_track_header(walk *self, const uint8_t *data, uint64_t coun
     if (self->track_ticks == (wide ? UINT64_MAX : UINT32_MAX))
         self->track_ticks = UINT64_MAX;
     const uint8_t *size = data + (wide ? 88 : 76);
+    self->found.sizeless |= !px_get_32(size) || !px_get_32(size + 4);
     return judge_claim(self, px_get_32(size) >> 16, px_get_32(size + 4) >> 16, err);
 }
 
@@ -106,15 +110,35 @@ static px_status see_references(walk *self, const box *b, px_error *err)
             continue;
         if (!self->links && !(self->links = calloc(LINKS_MAX, sizeof *self->links)))
             return px_fail(err, PX_OUT_OF_MEMORY, "no room for the references of a picture");
-        uint32_t from = size == 4 ? px_get_32(data + inner.from) : px_get_16(data + inner.from);
+        uint32_t from = size == 4 ? px_get_32(data + inner.from) : px_get_16(data + inner.from), before = 0;
         for (uint64_t i = inner.from + size + 2; i + size <= inner.to; i += size) {
             uint32_t to = size == 4 ? px_get_32(data + i) : px_get_16(data + i);
             if (self->link_count == LINKS_MAX)
                 return px_fail(err, PX_UNSUPPORTED_FORMAT, "the picture is made of more than %d others", LINKS_MAX);
-            self->links[self->link_count++] = made_of ? (struct link){ from, to } : (struct link){ to, from };
+            self->links[self->link_count++] = made_of ? (struct link){ from, to, true } : (struct link){ to, from, false };
+            self->found.disordered |= made_of && to < before;
+            before = to;
         }
     }
     return PX_OK;
+}
+
+/* 14496-12 8.11.6.2: the primary item's description, with its type; they are counted by 16 or 32 bits. */
+static void find_coding(walk *self)
+{
+    const uint8_t *data = self->file.data;
+    box inner;
+    bool cut;
+    for (uint64_t at = self->items; at < self->items_end && box_at(self->file, at, self->items_end, &inner, &cut); at = inner.to) {
+        bool wide = inner.to - inner.from >= 14 && data[inner.from] == 3;
+        if (inner.to - inner.from < 12 || data[inner.from] < 2 || !is_type(&inner, "infe"))
+            continue;
+        if ((wide ? px_get_32(data + inner.from + 4) : px_get_16(data + inner.from + 4)) == self->primary)
+            for (int i = 0; i < 4; i++) { /* for people to read */
+                char letter = (char)data[inner.from + (uint64_t)((wide ? 10 : 8) + i)];
+                self->found.coding[i] = (char)(letter > ' ' && letter <= '~' ? letter : '?');
+            }
+    }
 }
 
 /* Takes away the links to items that need none themselves, until none is left; a circle stays. */
@@ -124,8 +148,10 @@ static px_status judge_references(walk *self, px_error *err)
         int kept = 0;
         for (int i = 0; i < self->link_count; i++) {
             bool needs = false;
-            for (int k = 0; k < self->link_count && !needs; k++)
+            for (int k = 0; k < self->link_count && !needs; k++) {
                 needs = self->links[k].from == self->links[i].to;
+                self->found.tile_alpha |= needs && self->links[i].made_of && !self->links[k].made_of;
+            }
             if (needs)
                 self->links[kept++] = self->links[i];
         }
@@ -148,6 +174,12 @@ static px_status see(walk *self, const box *b, px_error *err)
         return see_references(self, b, err);
     if (is_type(b, "elst"))
         see_edit_list(self, data, count);
+    if (is_type(b, "pitm") && count >= (data[0] ? 8u : 6u))
+        self->primary = data[0] ? px_get_32(data + 4) : px_get_16(data + 4);
+    if (is_type(b, "iinf") && count >= 8) {
+        self->items = b->from + (data[0] ? 8 : 6);
+        self->items_end = b->to;
+    }
     self->described |= is_type(b, "meta") || is_type(b, "moov");
     self->filled |= is_type(b, "mdat") || is_type(b, "idat");
     return PX_OK;
@@ -175,6 +207,7 @@ static px_status see_all(walk *self, px_error *err)
             at = ends[depth--];
             continue;
         }
+        self->found.endless |= px_get_32(self->file.data + at) == 0;
         PX_TRY(see(self, &b, err));
         int skip = parent_skip(&b);
         at = b.to;
@@ -192,6 +225,7 @@ px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, 
 {
     PX_AUTO(walk_done) walk self = { .file = file, .limits = limits };
     PX_TRY(see_all(&self, err));
+    find_coding(&self);
     PX_TRY(judge_references(&self, err));
     self.found.cut |= !self.described || !self.filled;
     *ret = self.found;

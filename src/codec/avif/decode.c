@@ -37,16 +37,23 @@ static const struct {
     { AVIF_RESULT_NO_CODEC_AVAILABLE, PX_UNSUPPORTED_FORMAT }, { AVIF_RESULT_NO_IMAGES_REMAINING, PX_TRUNCATED_IMAGE },
 };
 
+/* What versions before 1.0 do not know of pictures that are right. */
+static bool is_beyond(const avif_decoder *self)
+{
+    return AVIF_VERSION_MAJOR < 1 && (self->boxes.endless || self->boxes.sizeless);
+}
+
 static px_status judge(const avif_decoder *self, avifResult result, px_error *err)
 {
     if (result == AVIF_RESULT_OK)
         return PX_OK;
-    px_status status = self->boxes.cut ? PX_TRUNCATED_IMAGE : PX_CORRUPT_IMAGE;
+    px_status status = self->boxes.cut ? PX_TRUNCATED_IMAGE : is_beyond(self) ? PX_UNSUPPORTED_FORMAT : PX_CORRUPT_IMAGE;
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (results[i].result == result)
             status = results[i].status;
     const char *more = self->library->diag.error;
-    return px_fail(err, status, "AVIF: %s%s%s", px_avif.ResultToString(result), *more ? ": " : "", more);
+    return px_fail(err, status, "AVIF: %s%s%s%s", px_avif.ResultToString(result), *more ? ": " : "", more,
+                   status == PX_UNSUPPORTED_FORMAT && is_beyond(self) ? "; libavif 1.0 may read it" : "");
 }
 
 /* Decoder's planes, its reference frames in a sequence, a copy where tiles are put together, and our rows. */
@@ -185,6 +192,22 @@ static px_status read_profile(avif_decoder *self, px_error *err)
     return PX_OK;
 }
 
+/* Versions before 1.0 take whatever lies beside a track for its alpha, put tiles together by their numbers, and do not see alpha of single
+ * tiles: an output that is wrong in silence. */
+static px_status judge_parts(avif_decoder *self, px_error *err)
+{
+    static const char *const names[] = { "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", "urn:mpeg:hevc:2015:auxid:1" };
+    bool alpha = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !alpha; i++)
+        alpha = memmem(self->file.data, self->file.count, names[i], strlen(names[i])) != NULL;
+    if (!alpha)
+        self->base.header.alpha = PX_OPAQUE;
+    if (AVIF_VERSION_MAJOR < 1 && (self->boxes.disordered || (self->boxes.tile_alpha && alpha && self->base.header.alpha == PX_OPAQUE)))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "AVIF: its tiles %s, which takes libavif 1.0 or newer",
+                       self->boxes.disordered ? "are out of order" : "have alpha of their own");
+    return PX_OK;
+}
+
 static px_status read_header(avif_decoder *self, const px_limits *limits, px_error *err)
 {
     PX_TRY(judge(self, px_avif.DecoderParse(self->library), err));
@@ -200,6 +223,7 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     header->loops = self->boxes.plays;
     self->base.next = header->frames > 1 ? decoder_next : NULL;
     cut_out(self);
+    PX_TRY(judge_parts(self, err));
     return read_profile(self, err);
 }
 

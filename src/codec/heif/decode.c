@@ -26,9 +26,22 @@ typedef struct heif_decoder {
     int pulled;
 } heif_decoder;
 
+/* What phones write, and what pictures are made up of. Others (JPEG, JPEG 2000, AVC, VVC, none at all) some versions of libheif read, and
+ * what the rest say of them is that the file is damaged. */
+static bool is_common(const char *coding)
+{
+    static const char common[][5] = { "", "hvc1", "hev1", "av01", "grid", "iden", "iovl" };
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (strcmp(coding, common[i]) == 0)
+            return true;
+    return false;
+}
+
 static px_status judge(const heif_decoder *self, struct heif_error error, px_error *err)
 {
     px_status status = self->boxes.cut || error.subcode == heif_suberror_End_of_data ? PX_TRUNCATED_IMAGE : PX_CORRUPT_IMAGE;
+    if (error.code != heif_error_Ok && !is_common(self->boxes.coding))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "HEIF: the picture is coded as '%s', which this libheif does not read", self->boxes.coding);
     switch (error.code) {
     case heif_error_Ok:
         return PX_OK;

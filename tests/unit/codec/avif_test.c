@@ -298,11 +298,57 @@ static void an_edit_list_says_how_often_a_sequence_plays(void **state)
         assert_int_equal(px_boxes_judge((px_bytes){ file, count }, &limits, &found, NULL), PX_OK);
         assert_int_equal(found.plays, rows[i].plays);
         assert_false(found.cut);
+        assert_false(found.sizeless);
         assert_int_equal(px_boxes_judge((px_bytes){ file, count - 1 }, &limits, &found, NULL), PX_OK);
         assert_true(found.cut);
         limits.side = 99;
         assert_int_equal(px_boxes_judge((px_bytes){ file, count }, &limits, &found, NULL), PX_TOO_MANY_PIXELS);
     }
+}
+
+/* pitm, iinf and iref by hand: item 1 is a grid of 2 and 3, and 4 lies beside `base` as its alpha. */
+static px_boxes found_in(const char *type, bool wide, const uint8_t tiles[2], uint8_t base, uint32_t last_size)
+{
+    px_limits limits = PX_LIMITS_DEFAULT;
+    uint8_t item[20] = { 2, 0, 0, 0, 0, 1, 0, 0 }, items[256] = { 0 }, other[13] = { 2, 0, 0, 0, 0, 2, 0, 0, 'a', 'v', '0', '1' }, refs[128] = { 0 };
+    uint8_t primary[8] = { 0, 0, 0, 0, 0, 1 }, meta[512] = { 0 }, file[768];
+    uint8_t made_of[8] = { 0, 1, 0, 2, 0, tiles[0], 0, tiles[1] }, alpha_of[6] = { 0, 4, 0, 1, 0, base };
+    px_boxes found;
+    memcpy(item + 8, type, 4);
+    if (wide) {
+        memcpy(item, (uint8_t[]){ 3, 0, 0, 0, 0, 0, 0, 1, 0, 0 }, 10);
+        memcpy(item + 10, type, 4);
+        memcpy(primary, (uint8_t[]){ 1, 0, 0, 0, 0, 0, 0, 1 }, 8);
+    }
+    items[5] = 2;
+    size_t count = box(items, 6, "infe", other, sizeof other);
+    count = box(items, count, "infe", item, sizeof item);
+    size_t ref_count = box(refs, 4, "dimg", made_of, sizeof made_of);
+    ref_count = box(refs, ref_count, "auxl", alpha_of, sizeof alpha_of);
+    size_t meta_count = box(meta, 4, "pitm", primary, wide ? 8 : 6);
+    meta_count = box(meta, meta_count, "iinf", items, count);
+    meta_count = box(meta, meta_count, "iref", refs, ref_count);
+    count = box(file, 0, "meta", meta, meta_count);
+    put_32(file + count, last_size);
+    memcpy(file + count + 4, "mdat\1\2\3\4", 8);
+    assert_int_equal(px_boxes_judge((px_bytes){ file, count + 12 }, &limits, &found, NULL), PX_OK);
+    assert_false(found.cut);
+    return found;
+}
+
+static void the_boxes_say_what_a_picture_takes(void **state)
+{
+    (void)state;
+    static const uint8_t in_order[2] = { 2, 3 }, swapped[2] = { 3, 2 };
+    assert_string_equal(found_in("grid", false, in_order, 1, 12).coding, "grid");
+    assert_string_equal(found_in("unci", true, in_order, 1, 12).coding, "unci");
+    assert_string_equal(found_in("a\x1bz\x80", false, in_order, 1, 12).coding, "a?z?");
+    assert_false(found_in("grid", false, in_order, 1, 12).disordered);
+    assert_true(found_in("grid", false, swapped, 1, 12).disordered);
+    assert_false(found_in("grid", false, in_order, 1, 12).tile_alpha);
+    assert_true(found_in("grid", false, in_order, 3, 12).tile_alpha);
+    assert_false(found_in("grid", false, in_order, 1, 12).endless);
+    assert_true(found_in("grid", false, in_order, 1, 0).endless);
 }
 
 static bool is_mapped(const char *name)
@@ -350,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
         cmocka_unit_test(brands_tell_the_formats_apart),
         cmocka_unit_test(an_edit_list_says_how_often_a_sequence_plays),
+        cmocka_unit_test(the_boxes_say_what_a_picture_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,21 @@ static void a_grid_is_one_picture(void **state)
     assert_quarters(&file, "rgbw", 120, 60);
 }
 
+static void a_coding_that_the_library_does_not_read_is_not_called_damage(void **state)
+{
+    (void)state;
+    static const char codings[][5] = { "unci", "j2k1", "vvc1" };
+    for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+        struct file file = file_of("turned.heic");
+        uint8_t *item = find_box(file.data, file.count, "infe");
+        assert_memory_equal(item + 8, "hvc1", 4);
+        memcpy(item + 8, codings[i], 4);
+        px_header h;
+        uint8_t *samples;
+        assert_int_equal(decode(file.data, file.count, &h, &samples), PX_UNSUPPORTED_FORMAT);
+    }
+}
+
 static void alpha_and_colours_by_number_are_seen(void **state)
 {
     (void)state;
@@ -184,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_turn_and_mirror_is_applied),
         cmocka_unit_test(a_grid_is_one_picture),
+        cmocka_unit_test(a_coding_that_the_library_does_not_read_is_not_called_damage),
         cmocka_unit_test(alpha_and_colours_by_number_are_seen),
         cmocka_unit_test(premultiplied_alpha_is_made_straight),
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
