@@ -13,9 +13,13 @@
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. So is PX_FORMAT_AUTO, the one that suits the picture; it has no row in
  * the table of formats, and stands behind their count so that nothing that goes through them meets it. */
-typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_GIF, PX_FORMAT_COUNT, PX_FORMAT_AUTO } px_format;
+typedef enum px_format { PX_FORMAT_KEEP, PX_FORMAT_JPEG, PX_FORMAT_PNG, PX_FORMAT_WEBP, PX_FORMAT_BMP, PX_FORMAT_TIFF, PX_FORMAT_AVIF, PX_FORMAT_HEIF, PX_FORMAT_JXL, PX_FORMAT_GIF,
+#if PX_HAVE_SVG
+    PX_FORMAT_SVG,
+#endif
+    PX_FORMAT_COUNT, PX_FORMAT_AUTO } px_format;
 
-enum { PX_FORMAT_FIRST_BYTES = 64 }; /* of a file, that tell its format */
+enum { PX_FORMAT_FIRST_BYTES = 1024 }; /* of a file, that tell its format: an SVG begins behind declarations and comments */
 
 /* What the table of formats (codec/format.c) says of one. */
 const char *px_format_name(px_format format);       /* "jpeg"; "keep", "auto" */
@@ -35,6 +39,10 @@ int px_format_side(px_format format);               /* the widest and highest pi
  * encoder does it too. PX_BAD_CONFIG names what to install. */
 PX_CHECKED px_status px_format_load(px_format format, px_error *err);
 
+/* The same, and opens all other files that decoding such a source may need; its text, where a format has some, is set in `font`. It may
+ * start threads: not for a process that is going to fork. */
+PX_CHECKED px_status px_format_prepare(px_format format, px_bytes font, px_error *err);
+
 /* What of a source's metadata goes with its outputs: nothing but what shows the picture right; what does not tell where it was
  * taken, with which piece of equipment, or more of the maker's; or everything that still holds. docs/privacy.md. */
 typedef enum px_strip { PX_STRIP_ALL, PX_STRIP_GPS, PX_STRIP_NONE, PX_STRIP_COUNT } px_strip;
@@ -50,6 +58,7 @@ typedef struct px_header {
     px_alpha alpha;
     int orientation;   /* EXIF, 1 to 8 */
     bool scalable;     /* the decoder can decode at N/8 */
+    bool vector;       /* it has no pixels of its own: the decoder draws as many as are wanted */
     px_bytes profile;  /* ICC, as embedded; empty without one. The decoder's, until close */
     bool deep;         /* 16 bits a sample are stored: the decoder rounds them, unless it is asked for them */
     int frames;        /* 1 for a still */
@@ -89,6 +98,8 @@ struct px_decoder {
     px_chroma wants_chroma; /* then */
     bool wants_still; /* set it before memory and start: nobody wants more than one frame, so it may be the still that a format has beside
                          its frames. next, if there is one, is still called once */
+
+    int wants_width, wants_height; /* where header.vector, set them before memory and start: rows are of that size then; 0: the header's */
 
     /* Bytes of memory that decoding at `eighths`/8 takes. Pure. */
     uint64_t (*memory)(const px_decoder *self, int eighths);

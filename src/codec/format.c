@@ -21,6 +21,7 @@ typedef struct px_codec {
     px_status (*clean)(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err); /* NULL: not possible */
     bool lossy;                        /* the encoder heeds a quality */
     void (*planes)(px_encoder_spec *spec); /* sets chroma and narrow, or leaves the model RGB; NULL: takes no planes */
+    px_status (*prepare)(px_bytes font, px_error *err); /* NULL: load does it all */
 } px_codec;
 
 static const px_codec codecs[PX_FORMAT_COUNT] = {
@@ -43,6 +44,10 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                         px_jxl_decoder_open, px_jxl_encoder_open, px_jxl_encoder_memory, NULL, .lossy = true },
     [PX_FORMAT_GIF] = { "gif", { "gif" }, "image/gif", px_gif_is, NULL, true, true, 65535, PX_FORMAT_GIF,
                         px_gif_decoder_open, px_gif_encoder_open, px_gif_encoder_memory, px_gif_clean },
+#if PX_HAVE_SVG
+    [PX_FORMAT_SVG] = { "svg", { "svg" }, "image/svg+xml", px_svg_is, px_svg_load, false, false, 0, PX_FORMAT_PNG,
+                        px_svg_decoder_open, NULL, NULL, NULL, .prepare = px_svg_prepare },
+#endif
 };
 
 static const px_codec *codec_of(px_format format)
@@ -66,6 +71,12 @@ px_status px_format_load(px_format format, px_error *err)
 {
     const px_codec *codec = codec_of(format);
     return codec->load ? codec->load(err) : PX_OK;
+}
+
+px_status px_format_prepare(px_format format, px_bytes font, px_error *err)
+{
+    const px_codec *codec = codec_of(format);
+    return codec->prepare ? codec->prepare(font, err) : px_format_load(format, err);
 }
 
 px_format px_format_of_extension(const char *extension)
@@ -106,16 +117,26 @@ px_status px_judge_size(const px_limits *limits, uint32_t width, uint32_t height
     return PX_OK;
 }
 
+/* What is none of our formats, by its first bytes. */
+static px_status refuse_unknown(px_bytes first, px_error *err)
+{
+    if (first.count == 0)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the source is empty");
+    if (px_has_bytes(first, 0, "\x1f\x8b", 2))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are packed with gzip, as an .svgz is: unpack them first");
+    if (px_svg_is(first))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "this pixmill is built without SVG: build it with `meson setup -Dsvg=enabled` (docs/formats.md)");
+    return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (docs/formats.md)");
+}
+
 px_status px_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret, px_error *err)
 {
     uint8_t first[PX_FORMAT_FIRST_BYTES];
     size_t count;
     PX_TRY(px_source_read_at(source, 0, first, sizeof first, &count, err));
     px_format format = px_format_detect((px_bytes){ first, count });
-    if (count == 0)
-        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the source is empty");
     if (format == PX_FORMAT_COUNT)
-        return px_fail(err, PX_UNSUPPORTED_FORMAT, "the bytes are not a picture that pixmill reads (docs/formats.md)");
+        return refuse_unknown((px_bytes){ first, count }, err);
     PX_TRY(px_format_load(format, err));
     return codecs[format].open_decoder(source, limits, ret, err);
 }

@@ -56,6 +56,14 @@ PX_CHECKED px_status px_jxl_decoder_open(const px_source *source, const px_limit
 PX_CHECKED px_status px_jxl_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_jxl_encoder_memory(const px_encoder_spec *spec);
 
+bool px_svg_is(px_bytes first); /* also where it cannot be drawn */
+#if PX_HAVE_SVG
+PX_CHECKED px_status px_svg_load(px_error *err);
+PX_CHECKED px_status px_svg_prepare(px_bytes font, px_error *err);
+PX_CHECKED px_status px_svg_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
+                                         px_error *err);
+#endif
+
 bool px_avif_is(px_bytes first);
 bool px_heif_is(px_bytes first);
 bool px_jxl_is(px_bytes first);

@@ -100,7 +100,8 @@ PX_CHECKED px_status px_transform(const px_source *source, const px_limits *limi
                                   const int *output_fds, int count, px_transform_report *ret, px_error *err);
 
 /* Loads what a transform of `source` (NULL: any) into such outputs will use, for a process that will not be able to open files later. Reads
- * no more than the first bytes. What cannot be loaded is told by the transform. */
+ * no more than the first bytes. What cannot be loaded is told by the transform. With a source it may start threads: not for a process that
+ * forks. */
 void px_transform_prepare(const px_source *source, const px_output_spec *specs, int count);
 
 /* The size, as people see it, that `spec` makes of a source of width x height (upright). Pure; also used by `plan`. */

@@ -59,7 +59,7 @@ px_status px_lane_plan(px_lane *l, const px_output_spec *spec, const px_header *
         .stored = stored,
         .stored_width = stored.picture_width,
         .stored_height = stored.picture_height,
-        .scaled = stored.picture_width != stored.part_width || stored.picture_height != stored.part_height,
+        .scaled = header->vector || stored.picture_width != stored.part_width || stored.picture_height != stored.part_height,
         .model = header->model,
         .channels = px_channels(header->model, header->alpha),
         .animated = spec->animated && header->frames > 1 && px_format_is_animated(format),
@@ -105,19 +105,19 @@ px_status px_lane_plan_mark(px_lane *l, const px_limits *limits, px_error *err)
     return PX_OK;
 }
 
-/* The decoded pixels of one side that a lane looks at, as `eighths`/8 has them: of a window those that are wholly inside, so that
+/* The decoded pixels of one side that a lane looks at, as a scale of n/of has them: of a window those that are wholly inside, so that
  * nothing beside it shines in. */
-static void plan_side(int source, int from, int side, int eighths, int *ret_first, int *ret_count)
+static void plan_side(int source, int from, int side, int64_t n, int64_t of, int *ret_first, int *ret_count)
 {
-    int decoded = (source * eighths + 7) / 8, first = (from * eighths + 7) / 8, end = (from + side) * eighths / 8;
+    int64_t decoded = (source * n + of - 1) / of, first = (from * n + of - 1) / of, end = (from + side) * n / of;
     if (from + side == source)
         end = decoded;
     if (end <= first) { /* less than one */
-        first = from * eighths / 8 < decoded - 1 ? from * eighths / 8 : decoded - 1;
+        first = from * n / of < decoded - 1 ? from * n / of : decoded - 1;
         end = first + 1;
     }
-    *ret_first = first;
-    *ret_count = end - first;
+    *ret_first = (int)first;
+    *ret_count = (int)(end - first);
 }
 
 static bool is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
@@ -212,7 +212,7 @@ static void plan_planes(px_lane *l, const px_plane_size *sizes)
 }
 
 /* Maps the part of the source that a lane shows to decoded pixels. */
-void px_lane_plan_scaling(px_lane *l, int eighths, const px_plane_size *sizes)
+void px_lane_plan_scaling(px_lane *l, px_scale scale, const px_plane_size *sizes)
 {
     if (sizes) {
         plan_planes(l, sizes);
@@ -224,15 +224,15 @@ void px_lane_plan_scaling(px_lane *l, int eighths, const px_plane_size *sizes)
         return;
     }
     const px_header *header = l->header;
-    double scale = eighths / 8.0;
+    double across = (double)scale.across / scale.across_of, down = (double)scale.down / scale.down_of;
     px_resample_spec *s = &l->scaling;
     const px_layout *p = &l->stored;
-    plan_side(header->width, p->window_x, p->window_width, eighths, &l->first_column, &s->source_width);
-    plan_side(header->height, p->window_y, p->window_height, eighths, &l->first_row, &s->source_height);
-    s->x = p->part_x * scale - l->first_column;
-    s->y = p->part_y * scale - l->first_row;
-    s->width *= scale;
-    s->height *= scale;
+    plan_side(header->width, p->window_x, p->window_width, scale.across, scale.across_of, &l->first_column, &s->source_width);
+    plan_side(header->height, p->window_y, p->window_height, scale.down, scale.down_of, &l->first_row, &s->source_height);
+    s->x = p->part_x * across - l->first_column;
+    s->y = p->part_y * down - l->first_row;
+    s->width *= across;
+    s->height *= down;
     if (l->scaled)
         return;
     l->first_column = (int)p->part_x; /* the part is cut out of rows that go by */

@@ -75,9 +75,14 @@ bool px_lane_likes_planes(px_lane *lane, px_chroma *ret);
  * five widths cost little more than two then, and nobody could see it (test-image_transform: over 50 dB). Before the second half of the plan. */
 void px_lane_plan_ladder(px_lane *lanes, int count);
 
+/* Decoded pixels by the header's, as fractions. */
+typedef struct px_scale {
+    int across, across_of, down, down_of;
+} px_scale;
+
 /* The second half of the plan, when the decoder's scale is known, and whether rows come as planes: NULL, or their sizes. First of a
  * feeder, then of whom it feeds. */
-void px_lane_plan_scaling(px_lane *lane, int eighths, const px_plane_size *sizes);
+void px_lane_plan_scaling(px_lane *lane, px_scale scale, const px_plane_size *sizes);
 
 uint64_t px_lane_memory(const px_lane *lane); /* bytes */
 PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "image/alpha.h"
+#include "image/font/font.h"
 #include "image/lane.h"
 #include "image/orient.h"
 #include "image/placeholder.h"
@@ -20,6 +21,7 @@
 typedef struct transform {
     px_decoder *decoder; /* owned */
     int eighths;
+    px_scale scale;      /* of decoded rows: eighths, or of a drawing what it is drawn at */
     int width, height;   /* of decoded rows */
     px_plane_size sizes[3]; /* of planes, if the decoder gives those */
     uint8_t *premultiplied; /* owned; one decoded row, if it has alpha */
@@ -60,6 +62,24 @@ static int choose_eighths(const transform *self)
         if (eighths >= needed)
             return eighths;
     return 8;
+}
+
+/* What has no pixels is drawn as large as the lane that needs the most has it, so that this one takes it as it is. */
+static px_scale choose_scale(transform *self)
+{
+    px_decoder *decoder = self->decoder;
+    const px_header *header = &decoder->header;
+    if (!header->vector)
+        return (px_scale){ self->eighths, 8, self->eighths, 8 };
+    double across = 0, down = 0;
+    for (int i = 0; i < self->count; i++) {
+        const px_resample_spec *s = &self->lanes[i].scaling;
+        across = fmax(across, s->target_width / s->width);
+        down = fmax(down, s->target_height / s->height);
+    }
+    decoder->wants_width = (int)fmin(fmax(ceil(header->width * across - 1e-6), 1), INT32_MAX);
+    decoder->wants_height = (int)fmin(fmax(ceil(header->height * down - 1e-6), 1), INT32_MAX);
+    return (px_scale){ decoder->wants_width, header->width, decoder->wants_height, header->height };
 }
 
 static uint64_t memory_budget(const px_limits *limits)
@@ -145,7 +165,7 @@ static void choose_planes(transform *self)
 /* Of a lane, and then of those that it feeds. */
 static void plan_scaling(const transform *self, px_lane *lane)
 {
-    px_lane_plan_scaling(lane, self->eighths, self->decoder->wants_planes ? self->sizes : NULL);
+    px_lane_plan_scaling(lane, self->scale, self->decoder->wants_planes ? self->sizes : NULL);
     for (px_lane *fed = lane->fed; fed; fed = fed->next_fed)
         plan_scaling(self, fed);
 }
@@ -164,10 +184,12 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     PX_TRY(choose_colours(self, err));
     choose_planes(self);
     self->eighths = choose_eighths(self);
+    self->scale = choose_scale(self);
+    int width = header->vector ? self->decoder->wants_width : header->width;
     if (self->decoder->wants_planes)
         px_plane_sizes(header, self->eighths, self->decoder->wants_chroma, self->sizes);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)header->width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
-                      px_placeholder_memory(header->width, px_channels(header->model, header->alpha));
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
+                      px_placeholder_memory(width, px_channels(header->model, header->alpha));
     px_lane_plan_ladder(self->lanes, count);
     for (int i = 0; i < count; i++)
         if (!self->lanes[i].feeder)
@@ -254,7 +276,7 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
     for (int i = 0; i < self->count; i++)
         PX_TRY(px_lane_open(&self->lanes[i], output_fds[i], err));
     PX_TRY(self->decoder->start(self->decoder, self->eighths, &self->width, &self->height, err));
-    assert(self->width == (header->width * self->eighths + 7) / 8);
+    assert(header->vector ? self->width == self->decoder->wants_width : self->width == (header->width * self->eighths + 7) / 8);
     if (self->inks && !(self->light = malloc((size_t)self->width * 4)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
     PX_TRY(self->decoder->wants_planes
@@ -329,9 +351,13 @@ void px_transform_prepare(const px_source *source, const px_output_spec *specs, 
     px_format own = PX_FORMAT_COUNT;
     if (source && px_source_read_at(source, 0, first, sizeof first, &bytes, NULL) == PX_OK)
         own = px_format_detect((px_bytes){ first, bytes });
-    load(own);
+    if (own < PX_FORMAT_COUNT)
+        (void)!px_format_prepare(own, px_font_bundled(), NULL);
     for (int i = 0; i < count; i++) {
-        px_watermark_prepare(&specs[i].mark);
+        const px_mark_spec *mark = &specs[i].mark;
+        if (source && mark->image && mark->image_format > PX_FORMAT_KEEP && mark->image_format < PX_FORMAT_COUNT)
+            (void)!px_format_prepare(mark->image_format, px_font_bundled(), NULL);
+        px_watermark_prepare(mark);
         if (specs[i].format != PX_FORMAT_KEEP)
             load(specs[i].format);
         else if (own < PX_FORMAT_COUNT)

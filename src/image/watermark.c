@@ -121,6 +121,14 @@ static px_status open_text(px_watermark *self, double *ret_aspect, px_error *err
     return PX_OK;
 }
 
+/* The picture's part, as stored: before it is turned upright. */
+static void picture_size(const px_watermark *self, int *ret_width, int *ret_height)
+{
+    bool turned = px_orientation_turns(self->decoder->header.orientation);
+    *ret_width = turned ? self->box.picture_height : self->box.width;
+    *ret_height = turned ? self->box.width : self->box.picture_height;
+}
+
 static void watermark_done(px_watermark **self) { px_watermark_close(*self); }
 
 px_status px_watermark_open(const px_mark_spec *spec, const px_limits *limits, int width, int height, px_watermark **ret, px_error *err)
@@ -138,6 +146,8 @@ px_status px_watermark_open(const px_mark_spec *spec, const px_limits *limits, i
     if (spec->text[0])
         PX_TRY(open_text(self, &text_aspect, err));
     self->box = px_mark_place(spec, width, height, picture_aspect, text_aspect);
+    if (self->decoder) /* a drawing is drawn at that size */
+        picture_size(self, &self->decoder->wants_width, &self->decoder->wants_height);
     *ret = self;
     self = NULL;
     return PX_OK;
@@ -149,20 +159,15 @@ bool px_watermark_is_coloured(const px_watermark *self)
     return !self->is_grey || (self->spec->text[0] && (c[0] != c[1] || c[1] != c[2]));
 }
 
-/* The picture's part, as stored: before it is turned upright. */
-static void picture_size(const px_watermark *self, int *ret_width, int *ret_height)
-{
-    bool turned = px_orientation_turns(self->decoder->header.orientation);
-    *ret_width = turned ? self->box.picture_height : self->box.width;
-    *ret_height = turned ? self->box.width : self->box.picture_height;
-}
-
 static px_resample_spec scaling_of(const px_watermark *self)
 {
     const px_header *header = &self->decoder->header;
-    px_resample_spec spec = { .source_width = header->width, .source_height = header->height, .width = header->width,
-                              .height = header->height, .channels = 4 };
+    px_resample_spec spec = { .channels = 4 };
     picture_size(self, &spec.target_width, &spec.target_height);
+    spec.source_width = header->vector ? spec.target_width : header->width;
+    spec.source_height = header->vector ? spec.target_height : header->height;
+    spec.width = spec.source_width;
+    spec.height = spec.source_height;
     return spec;
 }
 
@@ -217,7 +222,7 @@ static px_status scale_picture(px_watermark *self, struct drawing *drawing, cons
     px_decoder *decoder = self->decoder;
     const px_header *header = &decoder->header;
     int width, height, milliseconds;
-    bool scaled = scaling->target_width != header->width || scaling->target_height != header->height;
+    bool scaled = scaling->target_width != scaling->source_width || scaling->target_height != scaling->source_height;
     size_t stride = (size_t)scaling->target_width * 4;
     if (!header->inks)
         PX_TRY(px_colour_create(header->profile, header->model, header->alpha != PX_OPAQUE, &drawing->colour, err));
