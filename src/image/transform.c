@@ -185,7 +185,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     choose_planes(self);
     self->eighths = choose_eighths(self);
     self->scale = choose_scale(self);
-    int width = header->vector ? self->decoder->wants_width : header->width;
+    int width = header->vector ? self->decoder->wants_width : header->width, height = header->vector ? self->decoder->wants_height : header->height;
     if (self->decoder->wants_planes)
         px_plane_sizes(header, self->eighths, self->decoder->wants_chroma, self->sizes);
     uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
@@ -199,7 +199,7 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     uint64_t budget = memory_budget(limits);
     if (memory > budget)
         return px_fail(err, PX_OUT_OF_MEMORY, "%dx%d pixels into %d outputs need %llu MiB; the budget is %llu MiB"
-                       " (limits.memory)", header->width, header->height, count,
+                       " (limits.memory)", width, height, count,
                        (unsigned long long)(memory >> 20), (unsigned long long)(budget >> 20));
     *ret_memory = memory;
     return PX_OK;

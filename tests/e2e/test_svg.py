@@ -3,9 +3,10 @@ Where it is not: refused, and told how to get it."""
 import json
 import os
 import subprocess
+import time
 
 import pytest
-from conftest import PROGRAM
+from conftest import PROGRAM, Service
 from PIL import Image, ImageChops
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="100" height="50">'
@@ -108,6 +109,22 @@ def test_the_service_takes_them_one_after_the_other(drawn, service):
         assert service.wait_record(f"drawing-{i}.svg", "done", "failed")["Status"] == "done"
         sizes.add(service.s3.get_object(Bucket="processed-bucket", Key=f"processed-drawing-{i}.jpg")["ContentLength"])
     assert len(sizes) == 1
+
+
+@pytest.mark.skipif(bool(os.environ.get("PIXMILL_SANITIZED")), reason="a sanitizer's memory is not bounded")
+def test_memory_is_bounded_and_named(drawn, tmp_path):
+    """Each group takes a picture of its own; the twin without them fits."""
+    (tmp_path / "pixmill.yaml").write_text("limits:\n  memory: 64MiB\nrecipe:\n  outputs:\n    - id: web\n      name: '{stem}.png'\n      width: 1200\n      enlarge: true\n")
+    service = Service("--config", str(tmp_path / "pixmill.yaml"))
+    inside = TEXT.format("Hi")[len(SVG):-len("</svg>")]
+    service.s3.put_object(Bucket="source-bucket", Key="plain.svg", Body=(SVG + inside + "</svg>").encode())
+    service.s3.put_object(Bucket="source-bucket", Key="groups.svg", Body=(SVG + '<g opacity=".9">' * 30 + inside + "</g>" * 30 + "</svg>").encode())
+    assert service.wait_record("plain.svg", "done", "failed")["Status"] == "done"
+    end = time.monotonic() + 20
+    while not (record := service.wait_record("groups.svg", "queued", "running", "failed")).get("Error") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert record["Error"]["Code"] == "out-of-memory"
+    service.close()
 
 
 HOSTILE = {

@@ -25,13 +25,13 @@ typedef struct svg_decoder {
 
 static int wanted(int wants, int own) { return wants ? wants : own; }
 
-/* The drawing, a few more of its size for groups, filters and masks, the document, and what its elements become. */
+/* The drawing, another for a group, filter or mask, the document, and what its elements become. */
 static uint64_t decoder_memory(const px_decoder *base, int eighths)
 {
     (void)eighths;
     const svg_decoder *self = (const svg_decoder *)base;
     uint64_t pixels = (uint64_t)wanted(base->wants_width, base->header.width) * (uint64_t)wanted(base->wants_height, base->header.height);
-    return sizeof *self + pixels * 16 + self->file.count * 3 + (uint64_t)self->head.elements * 3072 + (UINT64_C(32) << 20);
+    return sizeof *self + pixels * 8 + self->file.count * 3 + (uint64_t)self->head.elements * 3072 + (UINT64_C(32) << 20);
 }
 
 static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)

@@ -125,9 +125,11 @@ static void drawing_done(drawing *self)
 
 static px_status fail(const drawing *self, px_error *err)
 {
-    if (self->pen && px_svg.cairo_status(self->pen) == CAIRO_STATUS_NO_MEMORY)
-        return px_fail(err, PX_OUT_OF_MEMORY, "SVG: no room to draw it");
-    return px_fail(err, PX_CORRUPT_IMAGE, "SVG: %s", self->error ? self->error->message : "it cannot be drawn");
+    const char *message = self->error ? self->error->message : "it cannot be drawn";
+    bool no_room = self->pen && px_svg.cairo_status(self->pen) == CAIRO_STATUS_NO_MEMORY;
+    if (no_room || strstr(message, "NoMemory") || strstr(message, "out of memory")) /* librsvg says it in words alone */
+        return px_fail(err, PX_OUT_OF_MEMORY, "SVG: no room to draw it (limits.memory)");
+    return px_fail(err, PX_CORRUPT_IMAGE, "SVG: %s", message);
 }
 
 px_status px_svg_draw(px_bytes file, double document_width, double document_height, int width, int height, uint8_t *pixels, px_error *err)
