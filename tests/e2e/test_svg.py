@@ -127,6 +127,24 @@ def test_memory_is_bounded_and_named(drawn, tmp_path):
     service.close()
 
 
+def test_several_outputs_come_of_one_drawing(drawn, tmp_path):
+    """It is drawn for the largest; one of its own size, and a part, are scaled from that."""
+    outputs = {"large": "width: 800, enlarge: true", "own": "width: 0", "part": "width: 100, crop: '0,0,50,50'", "small": "width: 40"}
+    (tmp_path / "pixmill.yaml").write_text("recipe:\n  outputs:\n" + "".join(f"    - {{ id: {name}, name: '{name}-{{stem}}.png', format: png, {what} }}\n" for name, what in outputs.items()))
+    service = Service("--config", str(tmp_path / "pixmill.yaml"))
+    service.s3.put_object(Bucket="source-bucket", Key="a.svg", Body=HALVES.encode())
+    assert service.wait_record("a.svg", "done", "failed")["Status"] == "done"
+    made = {name: Image.open(service.s3.get_object(Bucket="processed-bucket", Key=f"{name}-a.png")["Body"]).convert("RGBA") for name in outputs}
+    service.close()
+    assert {name: image.size for name, image in made.items()} == {"large": (800, 400), "own": (100, 50), "part": (50, 50), "small": (40, 20)}
+    assert {colour for _, colour in made["large"].getcolors(1 << 20)} == {(204, 0, 0, 255), (0, 0, 255, 128), (0, 0, 0, 0)}
+    assert all(abs(a - b) <= 1 for _, colour in made["part"].getcolors() for a, b in zip(colour, (204, 0, 0, 255)))
+    for name in ("own", "small"):
+        alone = drawn(HALVES, "--width", made[name].width)
+        assert ImageChops.difference(alone.convert("RGB"), made[name].convert("RGB")).getbbox() is None or \
+            sum(ImageChops.difference(alone, made[name]).convert("L").histogram()[64:]) <= made[name].width + made[name].height
+
+
 HOSTILE = {
     "laughs": ('<!DOCTYPE svg [<!ENTITY a "ha">' + "".join(f'<!ENTITY {b} "{("&" + a + ";") * 10}">' for a, b in zip("abcdefgh", "bcdefghi")) + "]>" + SVG + "&i;</svg>", "unsupported-format"),
     "growth": ('<!DOCTYPE svg [<!ENTITY a "' + "x" * 4000 + '">]>' + SVG + "&a;" * 100000 + "</svg>", "unsupported-format"),
