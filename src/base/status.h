@@ -35,6 +35,7 @@
     X(PX_ALREADY_EXISTS,      "already-exists",      409,  1,   false, "A bucket, key or file of that name is there.") \
     X(PX_NOT_EMPTY,           "not-empty",           409,  1,   false, "The bucket still holds objects.")              \
     X(PX_BAD_REQUEST,         "bad-request",         400,  2,   false, "A request or an argument does not make sense.") \
+    X(PX_BAD_METHOD,          "bad-method",          405,  2,   false, "The address knows no request of this method.")    \
     X(PX_BAD_PART,            "bad-part",            400,  1,   false, "A part of a multipart upload is missing or out of order.") \
     X(PX_PART_TOO_SMALL,      "part-too-small",      400,  1,   false, "A part of a multipart upload, but the last, has less than 5 MiB.") \
     X(PX_BAD_RANGE,           "bad-range",           416,  1,   false, "The range asked for lies outside the object.") \

@@ -65,6 +65,12 @@ typedef struct px_config {
         uint64_t multipart_bytes;
         bool requester_pays;
     } s3;
+    struct {
+        const char *prefix;  /* behind source_prefix */
+        const char *origins; /* "https://a.example,https://b.example"; "" for none */
+        uint64_t bytes;
+        int seconds;
+    } api;
     const char *listen;    /* "127.0.0.1:9000" */
     const char *data;      /* folder */
     const char *region;    /* "us-east-1" */
