@@ -45,6 +45,15 @@ px_queue *px_aws_queue(px_aws_ports *ports); /* NULL without a queue */
 /* From now on calls end before `deadline_ms` (since 1970; 0: none) and are logged with this request id (borrowed). */
 void px_aws_ports_begin(px_aws_ports *ports, int64_t deadline_ms, const char *request_id);
 
+/* Makes an address that does `method` ("PUT", "GET") on the object for whoever has it, for `seconds` from now, or as long as the credentials
+ * that sign it live: *ret_until_ms. Who uses it has to send these headers (names in lower case), and no others that S3 heeds. */
+PX_CHECKED px_status px_aws_presign(px_aws_ports *ports, const char *method, const char *bucket, const char *key, const px_http_header *headers,
+                                    int header_count, int64_t seconds, px_arena *arena, const char **ret_url, int64_t *ret_until_ms,
+                                    px_error *err);
+
+/* Deletes an object, whoever made it; absent is no failure. */
+PX_CHECKED px_status px_aws_object_delete(px_aws_ports *ports, const char *bucket, const char *key, px_error *err);
+
 /* Puts a message into an SQS queue; `attributes` are strings, at most ten. */
 PX_CHECKED px_status px_aws_queue_send(px_aws_ports *ports, const char *queue_url, const char *body, const px_meta *attributes,
                                        int attribute_count, px_error *err);

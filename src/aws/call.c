@@ -29,8 +29,7 @@ int px_aws_backoff_ms(int attempt)
 
 /* ---- one signed request ---- */
 
-/* "20130524T000000Z" of AWS's time. */
-static void format_date(int64_t skew_ms, char date[17])
+void px_aws_format_date(int64_t skew_ms, char date[17])
 {
     time_t now = (time_t)((px_now_ms() + skew_ms) / 1000);
     struct tm parts;
@@ -68,8 +67,7 @@ static px_status hash_payload(const px_aws_request *request, char hex[65], px_er
     return PX_OK;
 }
 
-/* The address as it goes out, and its path and host as they are signed: an endpoint may have a path of its own. */
-static px_status format_url(const px_aws_request *request, const char *region, px_arena *arena, const char **ret_url,
+px_status px_aws_format_url(const px_aws_request *request, const char *region, px_arena *arena, const char **ret_url,
                             const char **ret_path, const char **ret_host, px_error *err)
 {
     const char *base = request->url, *path = request->path;
@@ -110,12 +108,12 @@ px_status px_aws_prepare(int64_t skew_ms, const px_aws_request *request, const p
     px_sigv4_header headers[PX_AWS_HEADERS_MAX];
     px_http_header *out = px_new(arena, px_http_header, PX_AWS_HEADERS_MAX);
     int count = 0;
-    PX_TRY(format_url(request, region, arena, &url, &path, &host, err));
+    PX_TRY(px_aws_format_url(request, region, arena, &url, &path, &host, err));
     if (!payload) {
         PX_TRY(hash_payload(request, hash, err));
         payload = px_arena_copy_text(arena, hash);
     }
-    format_date(skew_ms, scope.date);
+    px_aws_format_date(skew_ms, scope.date);
     const char *date = px_arena_copy_text(arena, scope.date);
     if (!date || !out || !payload)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a request");

@@ -82,6 +82,13 @@ PX_CHECKED px_status px_aws_hash_part(int fd, uint64_t offset, uint64_t bytes, c
 PX_CHECKED px_status px_aws_prepare(int64_t skew_ms, const px_aws_request *request, const px_credentials *signer, const char *region,
                                     px_arena *arena, px_http_request *ret, px_error *err);
 
+/* The address as it goes out, and its path and host as they are signed: an endpoint may have a path of its own. */
+PX_CHECKED px_status px_aws_format_url(const px_aws_request *request, const char *region, px_arena *arena, const char **ret_url,
+                                       const char **ret_path, const char **ret_host, px_error *err);
+
+/* "20130524T000000Z" of AWS's time. */
+void px_aws_format_date(int64_t skew_ms, char date[17]);
+
 /* Exponential with full jitter: how long to wait before try number `attempt` (2 is the first repeat). */
 int px_aws_backoff_ms(int attempt);
 

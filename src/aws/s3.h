@@ -28,6 +28,7 @@ PX_CHECKED px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char 
 PX_CHECKED px_status px_aws_s3_list(px_aws_ports *ports, const char *bucket, const char *prefix, const char *after, px_arena *arena,
                                     px_object **ret, size_t *ret_count, bool *ret_more, px_error *err);
 
+/* `etag` NULL: whatever is there. */
 PX_CHECKED px_status px_aws_s3_delete(px_aws_ports *ports, const char *bucket, const char *key, const char *etag, px_arena *arena, px_error *err);
 
 #endif

@@ -219,7 +219,7 @@ px_status px_aws_s3_put(px_aws_ports *ports, px_put *put, const char *replaces, 
 px_status px_aws_s3_delete(px_aws_ports *ports, const char *bucket, const char *key, const char *etag, px_arena *arena, px_error *err)
 {
     px_aws_request request = px_aws_s3_request(ports, "DELETE", "DeleteObject", bucket, key, arena);
-    px_http_header header = { "if-match", px_arena_format(arena, "\"%s\"", etag) };
+    px_http_header header = { "if-match", etag ? px_arena_format(arena, "\"%s\"", etag) : "" };
     px_aws_reply reply;
     request.headers = &header;
     request.header_count = 1;
