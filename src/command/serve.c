@@ -206,7 +206,7 @@ static px_status start(struct service *service, const struct choices *choices, p
     PX_TRY(ensure_key(service, err));
     PX_TRY(px_marks_open(&service->marks, err));
 
-    px_server_options server = { .listen = config->listen, .region = config->region };
+    px_server_options server = { .listen = config->listen, .region = config->region, .config = config, .version = PX_VERSION };
     PX_TRY(px_server_open(&server, service->local, service->log, &service->server, err));
     service->pipeline = (px_pipeline){
         .config = config,

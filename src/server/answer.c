@@ -39,6 +39,7 @@ void px_answer_response(px_request *request, int http, struct MHD_Response *resp
         px_mhd.add_response_header(response, "Connection", "close");
     px_mhd.add_response_header(response, "x-amz-request-id", request->id);
     px_mhd.add_response_header(response, "x-amz-id-2", request->id);
+    px_cors_headers(request, response);
     request->responded = true;
     if (request->holds) {
         request->held = response;
@@ -67,10 +68,21 @@ void px_answer(px_request *request, int http, const char *type, px_buffer *body,
     px_answer_response(request, http, response);
 }
 
+/* The API's errors have codes of our own: the first of the list with this meaning. */
+static px_status status_of_http(int http)
+{
+    return http == 403 ? PX_ACCESS_DENIED : http == 404 ? PX_NO_SUCH_KEY : http == 413 ? PX_TOO_MANY_BYTES : http == 503 ? PX_THROTTLED
+           : http < 500 ? PX_BAD_REQUEST : PX_INTERNAL;
+}
+
 void px_answer_error(px_request *request, int http, const char *code, const char *message)
 {
     px_log_write(request->server->log, http >= 500 ? PX_ERROR : PX_DEBUG, request->id, "request refused",
                  json_pack("{s:s, s:s, s:i, s:s}", "method", request->method, "code", code, "http", http, "reason", message));
+    if (px_server_is_api(request)) {
+        px_server_api_refuse(request, status_of_http(http), message);
+        return;
+    }
     px_buffer body = { 0 };
     if (strcmp(request->method, "HEAD") != 0) {
         px_buffer_text(&body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
@@ -86,6 +98,10 @@ void px_answer_error(px_request *request, int http, const char *code, const char
 
 void px_answer_status(px_request *request, px_status status, const px_error *err)
 {
+    if (px_server_is_api(request)) {
+        px_server_api_refuse(request, status, err->message);
+        return;
+    }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].status == status) {
             px_answer_error(request, codes[i].error.http, codes[i].error.code, err->message);

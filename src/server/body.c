@@ -188,7 +188,7 @@ bool px_body_finish(px_request *request)
         return true;
     if (status == PX_ACCESS_DENIED) /* of a chunk or the trailer */
         request->body_code = "SignatureDoesNotMatch";
-    if (request->body_code)
+    if (request->body_code && !px_server_is_api(request)) /* which has codes of its own */
         px_answer_error(request, px_status_http(status), request->body_code, request->body_error.message);
     else
         px_answer_status(request, status, &request->body_error);

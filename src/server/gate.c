@@ -245,5 +245,8 @@ bool px_gate(px_request *request)
     claim.scope.service = "s3";
     request->payload = claim.payload;
     request->chunked.scope = claim.scope;
-    return may(request, &key) && judge_signature(request, &claim, key.secret);
+    if (!may(request, &key) || !judge_signature(request, &claim, key.secret))
+        return false;
+    request->access = key;
+    return true;
 }

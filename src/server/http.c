@@ -110,7 +110,7 @@ static void answer_own(px_request *request)
     px_status status = px_local_count(request->server->local, &counts, &err);
     bool health = strcmp(request->path, "/_/health") == 0, metrics = strcmp(request->path, "/_/metrics") == 0;
     if (!health && !metrics) {
-        px_buffer_text(&body, "{\"error\":\"no-such-key\",\"message\":\"there is /_/health and /_/metrics\"}\n");
+        px_buffer_text(&body, "{\"error\":\"no-such-key\",\"message\":\"there is /_/health, /_/metrics and /_/api/…\"}\n");
         px_answer(request, 404, "application/json", &body, NULL, 0);
     } else if (health) {
         px_buffer_format(&body, "{\"status\":\"%s\",\"waiting\":%lld,\"running\":%lld,\"deadLetters\":%lld}\n", status == PX_OK ? "ok" : px_status_code(status),
@@ -133,6 +133,11 @@ static bool begin_route(px_request *request)
 {
     if (!read_target(request))
         return request->responded;
+    if (px_server_is_api(request)) {
+        if (px_server_api_route(request))
+            px_body_prepare(request);
+        return true;
+    }
     if (strncmp(request->path, "/_/", 3) == 0 || strcmp(request->path, "/_") == 0) {
         request->handler = answer_own;
         bool open = strcmp(request->path, "/_/metrics") != 0 || is_local_peer(request);
@@ -142,7 +147,7 @@ static bool begin_route(px_request *request)
         request->decoded_length = UINT64_MAX;
         return true;
     }
-    if (px_gate(request) && px_s3_route(request))
+    if (!px_cors_preflight(request) && px_gate(request) && px_s3_route(request))
         px_body_prepare(request);
     return true;
 }
@@ -234,6 +239,7 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
     px_chunked_done(&request->chunked);
     px_hash_done(&request->sha256);
     px_hash_done(&request->checksum_hash);
+    explicit_bzero(&request->access, sizeof request->access);
     px_arena_close(&request->arena);
     free(request->raw);
     free(request);
@@ -324,6 +330,7 @@ px_status px_server_open(const px_server_options *options, px_local *local, px_l
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the server");
     server->local = local;
     server->log = log;
+    server->api = (px_api){ .config = options->config, .store = px_local_store(local), .table = px_local_table(local), .version = options->version };
     snprintf(server->region, sizeof server->region, "%s", options->region);
     int fd = -1;
     px_status status = open_socket(options->listen, &fd, err);

@@ -12,6 +12,7 @@
 #include "server/chunked.h"
 #include "server/mhd.h"
 #include "server/server.h"
+#include "api/api.h"
 #include "base/xml.h"
 
 enum { PX_HEADERS_MAX = 100, PX_HEAD_BYTES = 16384, PX_XML_BODY = 2 << 20, PX_SKEW_MS = 15 * 60 * 1000 };
@@ -20,6 +21,7 @@ struct px_server {
     struct MHD_Daemon *daemon;
     px_local *local;
     px_log *log;
+    px_api api;                  /* presign is filled in with each request */
     char address[128], region[64];
     atomic_int running, waiting; /* requests; those of them that are suspended */
 };
@@ -42,6 +44,7 @@ typedef struct px_request {
     const char *bucket, *key;       /* of the path; "" if absent */
     px_query queries[PX_SIGV4_QUERIES_MAX]; /* all of them: each is signed */
     int query_count;
+    px_access_key access;           /* who asks, once the gate has let it in */
     char id[17];                    /* x-amz-request-id */
     bool last;                      /* the connection ends with this answer */
     bool holds;                     /* an answer has to wait until the body was read and thrown away */
@@ -93,6 +96,18 @@ void px_answer_response(px_request *request, int http, struct MHD_Response *resp
 /* Suspends the request until px_wake; `respond` runs then. px_wake keeps what a done callback was told. */
 void px_wait(px_request *request, px_handler *respond);
 void px_wake(void *request, px_status status, const px_error *err, const px_object *object);
+
+/* ---- api.c: the upload API ---- */
+bool px_server_is_api(const px_request *request);
+/* Takes the request to the API; false when it has answered with an error. */
+bool px_server_api_route(px_request *request);
+/* An error in the API's words. */
+void px_server_api_refuse(px_request *request, px_status status, const char *message);
+
+/* ---- cors.c: pages of other origins, at the upload addresses that the API has made ---- */
+/* True when it was a browser's question, and is answered. */
+bool px_cors_preflight(px_request *request);
+void px_cors_headers(px_request *request, struct MHD_Response *response);
 
 /* ---- body.c ---- */
 bool px_body_prepare(px_request *request);  /* after the route; false when it has answered with an error */
