@@ -1,4 +1,4 @@
-/* lambda: the pipeline behind Lambda's Runtime API. Everything that outlives an invocation (connections, credentials, the
+/* lambda: the pipeline behind Lambda's Runtime API, or the upload API where the function's handler is called `api`. Everything that outlives an invocation (connections, credentials, the
  * sandbox's zygote, the configuration) is made once; ports are made per invocation, since they carry its deadline.
  *
  * How an invocation ends: what may pass fails it, so that Lambda or the queue tries again. What failed for good is recorded
@@ -15,6 +15,7 @@
 #include "aws/aws.h"
 #include "base/clock.h"
 #include "command/hosted.h"
+#include "command/lambda_api.h"
 #include "command/observe.h"
 #include "lambda/lambda.h"
 #include "pipeline/pipeline.h"
@@ -28,6 +29,7 @@ struct function {
     px_sandbox *sandbox;
     px_marks *marks;
     const char *api, *name;
+    bool is_api;          /* handler `api`: it answers the upload API, and nothing else */
     int64_t memory_bytes; /* of the function; 0 if unknown */
     sem_t slots;
     pthread_mutex_t lock; /* over the configuration */
@@ -230,7 +232,9 @@ static px_status handle(void *context, const px_lambda_invocation *invocation, c
     struct work work = { .function = function, .config = &settings->config, .cold = !atomic_exchange(&function->warm, true) };
     if (work.cold)
         px_metrics_cold_start(function->log, function->name, invocation->request_id, function->init_ms);
-    px_status status = handle_with(&work, invocation, &arena, ret_answer, err);
+    px_status status = function->is_api
+        ? px_lambda_api_answer(&(px_lambda_api){ function->aws, work.config, function->log }, invocation, &arena, ret_answer, err)
+        : handle_with(&work, invocation, &arena, ret_answer, err);
     settings_give_back(function, settings);
     return status;
 }
@@ -249,6 +253,8 @@ static px_status start(struct function *function, px_error *err)
 {
     PX_TRY(load_settings(function, NULL, px_now_ms() + START_PATIENCE_MS, &function->settings, err));
     function->checked_ms = px_now_ms();
+    if (function->is_api)
+        return px_lambda_api_check(&function->settings->config, err);
     PX_TRY(px_marks_open(&function->marks, err));
     return px_sandbox_open(&function->sandbox, err);
 }
@@ -268,6 +274,7 @@ static px_status serve(struct function *function, px_error *err)
     int concurrency = atoi(variable("AWS_LAMBDA_MAX_CONCURRENCY"));
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     function->api = variable("AWS_LAMBDA_RUNTIME_API");
+    function->is_api = strcmp(variable("_HANDLER"), "api") == 0;
     function->name = *variable("AWS_LAMBDA_FUNCTION_NAME") ? variable("AWS_LAMBDA_FUNCTION_NAME") : "pixmill";
     function->memory_bytes = (int64_t)atoi(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")) << 20;
     if (!*function->api)

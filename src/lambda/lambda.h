@@ -29,7 +29,8 @@ PX_CHECKED px_status px_lambda_run(px_http *http, const px_lambda_options *optio
 /* Tells the runtime that the function cannot start, and why. */
 void px_lambda_fail_init(px_http *http, const char *api, px_status status, const px_error *why);
 
-/* How an event's jobs are answered: lambda/answer.h. */
+/* How an event's jobs are answered: lambda/answer.h; requests of the upload API: lambda/request.h. */
 #include "lambda/answer.h"
+#include "lambda/request.h"
 
 #endif
