@@ -63,8 +63,9 @@ void px_api_handle(const px_api *api, const px_api_request *request, px_arena *a
 /* An error in the API's words: {"code","message","traceId"}. */
 void px_api_refuse(const px_api *api, const px_api_request *request, px_status status, const px_error *err, px_arena *arena, px_api_response *ret);
 
-/* May a page of this origin ("https://example.com") use the API and its upload addresses? */
-bool px_api_is_origin(const px_config *config, const char *origin);
+/* What a page of this origin ("https://example.com") is told in Access-Control-Allow-Origin; NULL: it may not use the API and its
+ * upload addresses. */
+const char *px_api_allowed_origin(const px_config *config, const char *origin);
 
 /* The document, OpenAPI 3.0.3. */
 typedef struct px_api_openapi {

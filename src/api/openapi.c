@@ -176,7 +176,7 @@ static void set_gateway_answers(struct writer *writer, json_t *document)
 {
     static const struct {
         const char *kind, *code;
-    } kinds[] = { { "DEFAULT_4XX", "bad-request" }, { "ACCESS_DENIED", "access-denied" }, { "UNAUTHORIZED", "access-denied" },
+    } kinds[] = { { "DEFAULT_4XX", "bad-request" }, { "ACCESS_DENIED", "access-denied" }, { "UNAUTHORIZED", "unauthenticated" },
                   { "MISSING_AUTHENTICATION_TOKEN", "access-denied" }, { "INVALID_SIGNATURE", "access-denied" }, { "EXPIRED_TOKEN", "expired-token" },
                   { "INVALID_API_KEY", "access-denied" }, { "WAF_FILTERED", "access-denied" }, { "THROTTLED", "throttled" },
                   { "QUOTA_EXCEEDED", "throttled" }, { "REQUEST_TOO_LARGE", "too-many-bytes" }, { "DEFAULT_5XX", "internal" } };

@@ -33,7 +33,7 @@ const px_api_route px_api_routes[] = {
     { 0 },
 };
 
-const px_status px_api_common_codes[] = { PX_ACCESS_DENIED, PX_EXPIRED_TOKEN, PX_INTERNAL, PX_NETWORK, PX_OUT_OF_MEMORY, PX_THROTTLED, PX_OK };
+const px_status px_api_common_codes[] = { PX_UNAUTHENTICATED, PX_ACCESS_DENIED, PX_EXPIRED_TOKEN, PX_INTERNAL, PX_NETWORK, PX_OUT_OF_MEMORY, PX_THROTTLED, PX_OK };
 
 /* ---- answers ---- */
 
@@ -43,29 +43,32 @@ static void add_header(px_api_response *response, const char *name, const char *
         response->headers[response->header_count++] = (px_http_header){ name, value };
 }
 
-bool px_api_is_origin(const px_config *config, const char *origin)
+const char *px_api_allowed_origin(const px_config *config, const char *origin)
 {
     size_t length = strlen(origin);
     for (const char *at = config->api.origins; length && *at;) {
         at += strspn(at, ", ");
         size_t count = strcspn(at, ", ");
-        if ((count == 1 && *at == '*') || (count == length && strncmp(at, origin, count) == 0))
-            return true;
+        if (count == 1 && *at == '*')
+            return "*"; /* what came is not repeated */
+        if (count == length && strncmp(at, origin, count) == 0)
+            return origin;
         at += count;
     }
-    return false;
+    return NULL;
 }
 
 static void add_common_headers(const px_api *api, const px_api_request *request, px_api_response *response)
 {
+    const char *origin = px_api_allowed_origin(api->config, request->origin);
     if (*response->body)
         add_header(response, "Content-Type", "application/json");
     add_header(response, "Cache-Control", "no-store");
     add_header(response, "X-Content-Type-Options", "nosniff");
     if (*api->config->api.origins)
         add_header(response, "Vary", "Origin");
-    if (px_api_is_origin(api->config, request->origin))
-        add_header(response, "Access-Control-Allow-Origin", request->origin);
+    if (origin)
+        add_header(response, "Access-Control-Allow-Origin", origin);
 }
 
 /* A message without bytes that are no text: it may quote what came. */
@@ -86,6 +89,8 @@ void px_api_refuse(const px_api *api, const px_api_request *request, px_status s
         response.body = copy;
     free(text);
     add_common_headers(api, request, &response);
+    if (status == PX_UNAUTHENTICATED)
+        add_header(&response, "WWW-Authenticate", "AWS4-HMAC-SHA256");
     *ret = response;
 }
 
@@ -168,7 +173,7 @@ static px_status finish(px_api_call *call, const px_api_route *route, px_api_res
 static void answer_preflight(const px_api *api, const px_api_request *request, px_arena *arena, px_api_response *ret)
 {
     px_error err = { "no page of this origin may use the API (api.origins)" };
-    if (!px_api_is_origin(api->config, request->origin)) {
+    if (!px_api_allowed_origin(api->config, request->origin)) {
         px_api_refuse(api, request, PX_ACCESS_DENIED, &err, arena, ret);
         return;
     }

@@ -39,6 +39,7 @@
     X(PX_BAD_PART,            "bad-part",            400,  1,   false, "A part of a multipart upload is missing or out of order.") \
     X(PX_PART_TOO_SMALL,      "part-too-small",      400,  1,   false, "A part of a multipart upload, but the last, has less than 5 MiB.") \
     X(PX_BAD_RANGE,           "bad-range",           416,  1,   false, "The range asked for lies outside the object.") \
+    X(PX_UNAUTHENTICATED,     "unauthenticated",     401,  1,   false, "The request does not say who asks.")              \
     X(PX_ACCESS_DENIED,       "access-denied",       403,  1,   false, "The credentials or file modes do not allow it.") \
     X(PX_EXPIRED_TOKEN,       "expired-token",       403,  1,   true,  "The credentials have expired.")                \
     X(PX_THROTTLED,           "throttled",           503,  1,   true,  "Too much at once; try again later.")           \

@@ -71,7 +71,7 @@ void px_answer(px_request *request, int http, const char *type, px_buffer *body,
 /* The API's errors have codes of our own: the first of the list with this meaning. */
 static px_status status_of_http(int http)
 {
-    return http == 403 ? PX_ACCESS_DENIED : http == 404 ? PX_NO_SUCH_KEY : http == 413 ? PX_TOO_MANY_BYTES : http == 503 ? PX_THROTTLED
+    return http == 401 ? PX_UNAUTHENTICATED : http == 403 ? PX_ACCESS_DENIED : http == 404 ? PX_NO_SUCH_KEY : http == 413 ? PX_TOO_MANY_BYTES : http == 503 ? PX_THROTTLED
            : http < 500 ? PX_BAD_REQUEST : PX_INTERNAL;
 }
 

@@ -7,7 +7,7 @@
 static const char *allowed_origin(px_request *request)
 {
     const char *origin = px_request_header(request, "Origin");
-    return origin && px_api_is_origin(request->server->api.config, origin) ? origin : NULL;
+    return origin ? px_api_allowed_origin(request->server->api.config, origin) : NULL;
 }
 
 bool px_cors_preflight(px_request *request)

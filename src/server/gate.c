@@ -16,8 +16,11 @@ struct claim {
     bool presigned;
 };
 
+/* To the API, which is no S3, credentials that cannot be read are as good as none. */
 static bool refuse(px_request *request, int http, const char *code, const char *message)
 {
+    if (px_server_is_api(request) && http == 400)
+        http = 401;
     px_answer_error(request, http, code, message);
     return false;
 }
@@ -220,7 +223,7 @@ bool px_gate(px_request *request)
     const char *authorization = px_request_header(request, "Authorization");
     bool in_query = px_request_query(request, "X-Amz-Signature") || px_request_query(request, "X-Amz-Credential");
     if (!authorization && !in_query)
-        return refuse(request, 403, "AccessDenied", "Access Denied: the request is not signed");
+        return refuse(request, px_server_is_api(request) ? 401 : 403, "AccessDenied", "Access Denied: the request is not signed");
     if (authorization && in_query)
         return refuse(request, 400, "InvalidArgument", "Only one auth mechanism allowed");
     if (authorization ? !read_header(request, &claim, authorization) : !read_query(request, &claim))
