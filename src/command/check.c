@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "command/observe.h"
 #include "sandbox/sandbox.h"
 
@@ -63,6 +64,24 @@ static void print_errors(void)
     for (int i = PX_OK + 1; i < PX_STATUS_COUNT; i++)
         printf("| `%s` | %s | %d | %d | %s |\n", px_status_code((px_status)i), px_status_meaning((px_status)i),
                px_status_http((px_status)i), px_status_exit((px_status)i), px_status_is_transient((px_status)i) ? "yes" : "no");
+}
+
+/* ---- the API's description ---- */
+
+static px_status print_openapi(const px_options *options, px_error *err)
+{
+    PX_AUTO(px_arena_close) px_arena arena = { 0 };
+    px_config config;
+    const char *form = px_option_text(options, "openapi", ""), *text = NULL;
+    px_api_openapi wanted = { .version = PX_VERSION, .root = PX_API_ROOT, .gateway = strcmp(form, "gateway") == 0,
+                              .function = px_option_text(options, "function", NULL) };
+    if (!wanted.gateway && strcmp(form, "plain") != 0)
+        return px_fail(err, PX_BAD_REQUEST, "--openapi %.40s: wanted plain or gateway", form);
+    PX_TRY(px_arena_open(16u << 20, &arena, err));
+    PX_TRY(px_command_config(options, NULL, 0, &arena, &config, err));
+    PX_TRY(px_api_describe(&config, &wanted, &arena, &text, err));
+    puts(text);
+    return PX_OK;
 }
 
 /* ---- the checks ---- */
@@ -134,12 +153,14 @@ static int run(const px_options *options)
         print_errors();
         return PX_EXIT_OK;
     }
-    px_status status = examine(options, &err);
+    px_status status = px_option_text(options, "openapi", NULL) ? print_openapi(options, &err) : examine(options, &err);
     return status == PX_OK ? PX_EXIT_OK : px_options_fail(options, status, &err);
 }
 
 static const px_flag flags[] = {
     { "show", 0, NULL, "print what is in force and where each value came from", NULL },
+    { "openapi", 0, "FORM", "print the upload API's OpenAPI: plain, or gateway for Amazon API Gateway", NULL },
+    { "function", 0, "ARN", "of --openapi gateway: the function that answers (else CloudFormation's ApiFunction)", NULL },
     { "options-markdown", 0, NULL, "print the table of docs/configure.md", NULL },
     { "errors-markdown", 0, NULL, "print the table of docs/errors.md", NULL },
     PX_FLAG_DATA,
