@@ -86,6 +86,7 @@ static bool read_header(px_request *request, struct claim *claim, const char *te
         return refuse(request, 403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header");
     memcpy(claim->scope.date, date, 17);
     claim->payload = px_request_header(request, "x-amz-content-sha256");
+    claim->payload = claim->payload ? claim->payload : request->found_payload;
     if (!claim->payload)
         return refuse(request, 400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256");
     return true;
@@ -217,6 +218,12 @@ static bool may(px_request *request, const px_access_key *key)
     return key->enabled || refuse(request, 403, "InvalidAccessKeyId", "The AWS Access Key Id you provided is disabled.");
 }
 
+/* The service that a signature is for; NULL: none of ours. The API's clients may sign as they do for API Gateway. */
+static const char *service_of(px_request *request, const char *service)
+{
+    return strcmp(service, "s3") == 0 ? "s3" : strcmp(service, "execute-api") == 0 && px_server_is_api(request) ? "execute-api" : NULL;
+}
+
 bool px_gate(px_request *request)
 {
     struct claim claim = { .scope.region = "" };
@@ -228,7 +235,7 @@ bool px_gate(px_request *request)
         return refuse(request, 400, "InvalidArgument", "Only one auth mechanism allowed");
     if (authorization ? !read_header(request, &claim, authorization) : !read_query(request, &claim))
         return false;
-    if (strncmp(claim.day, claim.scope.date, 8) != 0 || strcmp(claim.service, "s3") != 0 || strcmp(claim.region, request->server->region) != 0) {
+    if (strncmp(claim.day, claim.scope.date, 8) != 0 || !service_of(request, claim.service) || strcmp(claim.region, request->server->region) != 0) {
         const char *message = px_arena_format(&request->arena, "The credential's scope is wrong: it is for '%s/%s/%s'; the region here is '%s', the service 's3'",
                                               claim.day, claim.region, claim.service, request->server->region);
         return refuse(request, 400, "AuthorizationHeaderMalformed", message ? message : "The credential's scope is wrong");
@@ -245,7 +252,7 @@ bool px_gate(px_request *request)
         return false;
     }
     claim.scope.region = request->server->region;
-    claim.scope.service = "s3";
+    claim.scope.service = service_of(request, claim.service);
     request->payload = claim.payload;
     request->chunked.scope = claim.scope;
     if (!may(request, &key) || !judge_signature(request, &claim, key.secret))

@@ -64,6 +64,7 @@ typedef struct px_request {
     px_chunked chunked;
     uint64_t decoded_bytes, decoded_length; /* x-amz-decoded-content-length; UINT64_MAX if absent */
     const char *payload;            /* x-amz-content-sha256 */
+    const char *found_payload;      /* of the whole body, for the gate when the head does not say it (the API's alone); else NULL */
     px_hash sha256;                 /* of the payload when it is declared */
     bool sha256_runs;
     int checksum;                   /* px_hash_kind of x-amz-checksum-…, -1 for none */

@@ -1,16 +1,21 @@
 """The upload API: one table of requests and what each has to be answered, held against every transport; upload addresses and what they
-refuse; pages of other origins; and the description, which a fuzzer of APIs holds against what is really answered."""
+refuse; pages of other origins; and the description."""
 import http.client
 import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 import urllib.parse
 
+import botocore.auth
+import botocore.credentials
 import pytest
 import requests
+
+from botocore.awsrequest import AWSRequest
 
 from api import FunctionUrl, Function, Http, Rest, Serve, copy_records
 from conftest import PROGRAM, Service
@@ -285,6 +290,27 @@ def test_a_body_that_was_not_signed_is_refused(stage):
     assert answer.status_code == 400 and answer.json()["code"] == "checksum-mismatch"
 
 
+@pytest.mark.parametrize("service", ["execute-api", "s3", "dynamodb"])
+def test_who_signs_as_for_the_gateway_may_ask_too(stage, service):
+    """Such signers sign the body's hash but do not send it. Whatever is changed on the way is still refused."""
+    serve = stage["serve"]
+    keys = botocore.credentials.Credentials(serve.service.access_key, serve.service.secret_key)
+
+    def ask(method, path, body=None, sent=None, **more):
+        request = AWSRequest(method, f"{serve.service.endpoint}/_/api{path}", data=body, headers=JSON if body else {})
+        botocore.auth.SigV4Auth(keys, service, "us-east-1").add_auth(request)
+        assert "x-amz-content-sha256" not in request.headers
+        answer = requests.request(method, request.url, headers={**dict(request.headers), **more}, data=sent or body, timeout=30)
+        return answer.status_code, answer.json()
+
+    body, other = b'{"type":"image/jpeg","bytes":5}', b'{"type":"image/jpeg","bytes":6}'
+    good = {"execute-api": (200, 201), "s3": (200, 201), "dynamodb": (401, 401)}[service]
+    assert (ask("GET", "/image?id=source-bucket%2Fuploads%2Fa.jpg")[0], ask("POST", "/uploads", body)[0]) == good
+    assert ask("POST", "/uploads", body, other)[0] in (401, 403)
+    assert ask("GET", "/images", None, b"{}")[0] in (401, 403), "a body that nobody signed"
+    assert ask("POST", "/uploads", body + b" " * 17000)[0] == 401, "it is not read before it is known who sends it"
+
+
 def test_the_function_answers_nothing_but_requests(stage):
     answer = stage["rest"].emulator.invoke({"Records": []})
     assert answer["errorType"] == "Pixmill.bad-event" and "handler `api`" in answer["errorMessage"]
@@ -315,3 +341,71 @@ def test_a_page_may_put_to_its_address(stage):
     put = requests.put(upload["url"], headers={**upload["headers"], "Origin": ORIGIN}, data=b"12345", timeout=30)
     assert put.status_code == 200 and put.headers["Access-Control-Allow-Origin"] == ORIGIN and "ETag" in put.headers["Access-Control-Expose-Headers"]
     stage["serve"].service.s3.delete_object(Bucket="source-bucket", Key=upload["key"])
+
+
+# ---- the description ----
+
+def printed(form, *more):
+    return subprocess.run([PROGRAM, "check", "--openapi", form, *more], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_description_is_openapi_in_both_dialects(stage):
+    from openapi_spec_validator import validate
+    for document in (json.loads(printed("plain")), json.loads(printed("gateway")), stage["serve"].ask("GET", "/openapi.json").json):
+        assert document["openapi"] == "3.0.3"  # the gateway takes no other
+        validate(document)
+
+
+def test_where_the_api_is_served_stands_in_its_description(stage):
+    for name, root in (("serve", "/_/api"), ("rest", "/prod"), ("http", "/prod"), ("url", "/")):
+        assert stage[name].ask("GET", "/openapi.json").json["servers"] == [{"url": root}]
+
+
+def test_what_is_printed_is_what_is_served(own_service):
+    assert json.loads(printed("plain")) == Serve(own_service).ask("GET", "/openapi.json").json
+
+
+def test_every_error_that_can_come_is_described(stage):
+    """Each row of the contract, and the HTTP status that it has, is in the description of its route."""
+    paths = stage["serve"].ask("GET", "/openapi.json").json["paths"]
+    for name, (method, path, _, _, status, _) in CONTRACT.items():
+        route = paths.get(path, {}).get(method.lower())
+        assert not route or str(status) in route["responses"], name
+
+
+def test_the_gateway_understands_its_dialect(moto):
+    """moto makes a REST API of it: every route is there, leads to the function, and nothing but OPTIONS is open."""
+    function = "arn:aws:lambda:us-east-1:123456789012:function:pixmill-api"
+    document = json.loads(printed("gateway", "--function", function))
+    gateway = moto.client("apigateway")
+    api = gateway.import_rest_api(failOnWarnings=True, body=json.dumps(document).encode())
+    resources = {resource["path"]: resource for resource in gateway.get_resources(restApiId=api["id"])["items"]}
+    assert set(document["paths"]) <= set(resources)
+    for path, methods in document["paths"].items():
+        assert {method.upper() for method in methods} == set(resources[path]["resourceMethods"])
+        for method, route in methods.items():
+            integration = gateway.get_integration(restApiId=api["id"], resourceId=resources[path]["id"], httpMethod=method.upper())
+            assert integration["type"] == "AWS_PROXY" or integration["type"] == "aws_proxy"
+            assert integration["uri"] == f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+            assert route["security"] == ([] if method == "options" else [{"sigv4": []}])
+    assert document["components"]["securitySchemes"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+
+@pytest.mark.skipif(bool(os.environ.get("PIXMILL_SANITIZED")), reason="a sanitizer sees nothing of it")
+def test_cloudformation_takes_the_gateways_dialect(tmp_path):
+    """As the Body of a template: the function's address is put in by Fn::Sub, and cfn-lint has nothing to say."""
+    body = json.loads(printed("gateway"))
+    template = {"Resources": {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}},
+        "ApiFunction": {"Type": "AWS::Lambda::Function", "Properties": {
+            "Runtime": "provided.al2023", "Handler": "api", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"S3Bucket": "code-bucket", "S3Key": "pixmill.zip"}}},
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": body}}}}
+    (tmp_path / "template.json").write_text(json.dumps(template))
+    done = subprocess.run([pathlib.Path(sys.prefix) / "bin/cfn-lint", "--format", "parseable", tmp_path / "template.json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_form_that_there_is_not_is_refused():
+    done = subprocess.run([PROGRAM, "check", "--openapi", "swagger"], capture_output=True, text=True)
+    assert done.returncode == 2 and "wanted plain or gateway" in done.stderr
