@@ -366,11 +366,12 @@ def test_what_is_printed_is_what_is_served(own_service):
 
 
 def test_every_error_that_can_come_is_described(stage):
-    """Each row of the contract, and the HTTP status that it has, is in the description of its route."""
+    """Each row of the contract, the HTTP status that it has and its code, is in the description of its route."""
     paths = stage["serve"].ask("GET", "/openapi.json").json["paths"]
-    for name, (method, path, _, _, status, _) in CONTRACT.items():
+    for name, (method, path, _, _, status, wanted) in CONTRACT.items():
         route = paths.get(path, {}).get(method.lower())
         assert not route or str(status) in route["responses"], name
+        assert not route or not isinstance(wanted, str) or f"`{wanted}`:" in route["responses"][str(status)]["description"], name
 
 
 def test_the_gateway_understands_its_dialect(moto):
