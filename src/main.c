@@ -10,7 +10,7 @@
 static const px_command *const commands[] = {
     &px_command_resize, &px_command_serve,   &px_command_records, &px_command_logs,  &px_command_replay,
     &px_command_explain, &px_command_check,  &px_command_keys,   &px_command_lambda,
-    &px_command_worker,
+    &px_command_worker, &px_command_sign,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

@@ -23,6 +23,7 @@ enum { PX_EXIT_OK = 0, PX_EXIT_FAILED = 1, PX_EXIT_USE = 2, PX_EXIT_PARTLY = 3 }
 #define PX_VERSION "0.1.0"
 
 extern const px_command px_command_resize, px_command_serve, px_command_records, px_command_logs, px_command_replay,
-    px_command_explain, px_command_check, px_command_keys, px_command_lambda, px_command_worker;
+    px_command_explain, px_command_check, px_command_keys, px_command_lambda, px_command_worker,
+    px_command_sign;
 
 #endif

@@ -37,6 +37,13 @@ def test_the_commands_with_curl_run_as_they_stand(own_service, tmp_path):
     assert Serve(own_service).ask("GET", "/images").json == {"images": []}
 
 
+def test_the_commands_that_sign_run_as_they_stand(own_service, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(picture(1000, 700))
+    run(["bash", "-euc", re.findall(r"```sh\n(.*?)```", PAGE, re.S)[1]], tmp_path, **WITH_PROGRAM, AWS_ENDPOINT_URL=own_service.endpoint, AWS_REGION="us-east-1",
+        AWS_ACCESS_KEY_ID=own_service.access_key, AWS_SECRET_ACCESS_KEY=own_service.secret_key)
+    assert (tmp_path / "back.jpg").read_bytes() == (tmp_path / "photo.jpg").read_bytes()
+
+
 def test_the_scripts_run_as_they_stand(own_service, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(picture(1000, 700))
     for name, text in re.findall(r"```js\n// (\w+\.mjs)\n(.*?)```", PAGE, re.S):
