@@ -168,6 +168,10 @@ bool px_server_api_route(px_request *request)
     request->takes_text = true;
     if (!request->expects_body)
         request->found_payload = hash_text(request);
+    if (asks && request->expects_body && strcmp(header_or(request, "Content-Length"), "0") != 0) { /* nobody knows who sends it */
+        px_server_api_refuse(request, PX_BAD_REQUEST, "OPTIONS takes no body");
+        return false;
+    }
     if (!asks && must_read_first(request)) {
         request->handler = answer_behind_gate;
         return true;

@@ -283,6 +283,16 @@ def test_nothing_is_told_to_who_does_not_sign(stage, method, path):
     assert service.s3.head_object(Bucket="source-bucket", Key="uploads/a.jpg")
 
 
+def test_a_request_may_be_signed_in_its_address(stage):
+    """As `pixmill sign` and S3's clients do: good for that request alone."""
+    service = stage["serve"].service
+    request = AWSRequest("GET", f"{service.endpoint}/_/api/images?limit=2")
+    botocore.auth.S3SigV4QueryAuth(botocore.credentials.Credentials(service.access_key, service.secret_key), "s3", "us-east-1", expires=60).add_auth(request)
+    assert len(requests.get(request.url, timeout=30).json()["images"]) == 2
+    assert requests.get(request.url.replace("limit=2", "limit=3"), timeout=30).status_code == 403
+    assert requests.delete(request.url, timeout=30).status_code == 403
+
+
 def test_a_body_that_was_not_signed_is_refused(stage):
     serve = stage["serve"]
     url, signed, sent = f"{serve.service.endpoint}/_/api/uploads", b'{"type":"image/jpeg","bytes":5}', b'{"type":"image/jpeg","bytes":6}'
@@ -325,6 +335,14 @@ def test_a_page_may_use_what_its_origin_may(transport):
         assert answer.headers["vary"] == "Origin"
     refused = transport.ask("GET", "/images", [("limit", "0")], headers={"Origin": ORIGIN})
     assert refused.status == 400 and refused.headers["access-control-allow-origin"] == ORIGIN, "a page wants to read why"
+
+
+def test_a_question_brings_no_body(stage):
+    """It is not signed: nothing that it brings is kept."""
+    url = f"{stage['serve'].service.endpoint}/_/api/uploads"
+    asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    assert requests.options(url, headers=asks, timeout=30).status_code == 204
+    assert requests.options(url, headers=asks, data=b"x" * 1000000, timeout=30).status_code == 400
 
 
 def test_a_page_may_put_to_its_address(stage):
