@@ -96,7 +96,7 @@ static px_status format_listed(const px_api_call *call, const px_object *object,
 px_status px_api_list_images(px_api_call *call, px_error *err)
 {
     px_store *store = call->api->store;
-    const char *prefix = px_api_query(call, "prefix"), *limit = px_api_query(call, "limit");
+    const char *prefix = px_api_query(call, "prefix"), *after = px_api_query(call, "after"), *limit = px_api_query(call, "limit");
     px_object *objects = NULL;
     size_t count = 0, wanted = *limit ? strtoul(limit, NULL, 10) : PAGE_USUAL;
     bool more = false;
@@ -105,7 +105,9 @@ px_status px_api_list_images(px_api_call *call, px_error *err)
     if (!prefix)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for a page of images");
     PX_TRY(px_api_judge_key(call, prefix, err));
-    PX_TRY(ours(store->list(store, call->api->config->source, prefix, px_api_query(call, "after"), call->arena, &objects, &count, &more, err)));
+    if (strlen(prefix) > PX_LIMIT_KEY_BYTES || strlen(after) > PX_LIMIT_KEY_BYTES)
+        return px_fail(err, PX_BAD_REQUEST, "prefix and after have at most %d bytes, as keys do", PX_LIMIT_KEY_BYTES);
+    PX_TRY(ours(store->list(store, call->api->config->source, prefix, after, call->arena, &objects, &count, &more, err)));
     more |= count > wanted;
     count = count < wanted ? count : wanted;
     PX_AUTO(px_api_json_free) json_t *images = json_array();

@@ -49,8 +49,8 @@ PX_CHECKED px_status px_api_judge_queries(const px_api_field *fields, const px_q
 /* The most that an upload may have, in bytes. */
 uint64_t px_api_bytes(const px_config *config);
 
-/* Is there a format that we read with this media type? */
-bool px_api_is_media(const char *type);
+/* The format that we read with this media type; PX_FORMAT_COUNT if there is none. */
+px_format px_api_format_of(const char *type);
 
 /* ---- routes (routes.c) ---- */
 

@@ -11,7 +11,6 @@
 struct writer {
     const px_config *config;
     const px_api_openapi *options;
-    px_arena *arena;
     bool whole;
 };
 
@@ -242,7 +241,7 @@ static json_t *describe(struct writer *writer)
 
 px_status px_api_describe(const px_config *config, const px_api_openapi *options, px_arena *arena, const char **ret, px_error *err)
 {
-    struct writer writer = { .config = config, .options = options, .arena = arena, .whole = true };
+    struct writer writer = { .config = config, .options = options, .whole = true };
     json_t *document = describe(&writer);
     char *text = writer.whole && document ? json_dumps(document, JSON_INDENT(1)) : NULL;
     const char *copy = px_arena_copy_text(arena, text);

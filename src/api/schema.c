@@ -92,12 +92,12 @@ uint64_t px_api_bytes(const px_config *config)
     return config->api.bytes < config->limits.input_bytes ? config->api.bytes : config->limits.input_bytes;
 }
 
-bool px_api_is_media(const char *type)
+px_format px_api_format_of(const char *type)
 {
-    for (int format = PX_FORMAT_KEEP + 1; format < PX_FORMAT_COUNT; format++)
-        if (strcmp(type, px_format_media_type((px_format)format)) == 0)
-            return true;
-    return false;
+    int format = PX_FORMAT_KEEP + 1;
+    while (format < PX_FORMAT_COUNT && strcmp(type, px_format_media_type((px_format)format)) != 0)
+        format++;
+    return (px_format)format;
 }
 
 static const px_api_field *find_field(const px_api_field *fields, const char *name)
@@ -127,7 +127,7 @@ static px_status judge_text(const px_api_field *field, const char *text, px_erro
 
 static px_status judge_media(const px_api_field *field, const char *type, px_error *err)
 {
-    if (px_api_is_media(type))
+    if (px_api_format_of(type) != PX_FORMAT_COUNT)
         return PX_OK;
     char known[256] = "";
     for (int format = PX_FORMAT_KEEP + 1; format < PX_FORMAT_COUNT; format++) {

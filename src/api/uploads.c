@@ -36,15 +36,13 @@ static const char *choose_key(const px_api_call *call, const char *filename, con
 {
     uint8_t random[RANDOM_BYTES];
     char hex[2 * RANDOM_BYTES + 1], clean[FILENAME_BYTES + 1];
-    const char *extension = "";
     px_random(random, sizeof random);
     px_hex(random, sizeof random, hex);
     clean_filename(filename, clean);
-    for (int format = PX_FORMAT_KEEP + 1; format < PX_FORMAT_COUNT; format++)
-        if (strcmp(type, px_format_media_type((px_format)format)) == 0)
-            extension = px_format_extension((px_format)format);
-    return *clean ? px_arena_format(call->arena, "%s%s%s/%s", call->api->config->source_prefix, call->api->config->api.prefix, hex, clean)
-                  : px_arena_format(call->arena, "%s%s%s/image.%s", call->api->config->source_prefix, call->api->config->api.prefix, hex, extension);
+    const char *prefix = px_api_prefix(call->api->config, call->arena);
+    if (!*clean)
+        snprintf(clean, sizeof clean, "image.%s", px_format_extension(px_api_format_of(type)));
+    return prefix ? px_arena_format(call->arena, "%s%s/%s", prefix, hex, clean) : NULL;
 }
 
 static const char *text_of(const json_t *body, const char *name)

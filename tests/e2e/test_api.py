@@ -99,6 +99,7 @@ CONTRACT = {
     "some": ("GET", "/images", [("prefix", "uploads/b")], {}, 200, lambda page: [image["ImageId"] for image in page["images"]] == ids(KEYS[1])),
     "none": ("GET", "/images", [("prefix", "uploads/zz")], {}, 200, lambda page: page == {"images": []}),
     "those of others": ("GET", "/images", [("prefix", "private/")], {}, 403, "access-denied"),
+    "behind what is no key": ("GET", "/images", [("after", "uploads/" + "ä" * 600)], {}, 400, "bad-request"),
     "no page at all": ("GET", "/images", [("limit", "0")], {}, 400, "bad-request"),
     "too long a page": ("GET", "/images", [("limit", "101")], {}, 400, "bad-request"),
     "half a page": ("GET", "/images", [("limit", "1.5")], {}, 400, "bad-request"),
