@@ -1,0 +1,471 @@
+/* stages: what each part of the way from a JPEG or PNG to a JPEG costs, alone and in memory, beside what memory would allow.
+ *
+ * stages [--json] [--rounds N] [--width W] [--eighths N] [--only STAGE] PICTURE
+ *
+ * Every stage runs once a round, in turn, on one thread, and its least CPU time (CLOCK_THREAD_CPUTIME_ID) counts. Some can only be
+ * run together with what is in front of them; their row's `less` names what is taken off. The limit is the time in which this machine's
+ * memory, as two small loops find it, takes in and gives out the bytes that a stage reads and writes; what it has in caches may beat that.
+ * A new stage is a function that does it once and says what it moved, and a row in `stages`. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jpeglib.h>
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+
+#include "codec/codec.h"
+#include "image/image.h"
+#include "image/resample.h"
+
+enum { LOOP_BYTES = 192 << 20, CHUNK_BYTES = 256 << 10 };
+
+/* Scaled decoding leaves the resampler this much: as image/transform.c has it. */
+static const double scale_margin = 1.75;
+
+typedef struct subject {
+    const char *path;
+    const char *only;     /* the one stage to run, for a profiler; or NULL */
+    px_bytes file;        /* mapped */
+    px_source source;
+    px_limits limits;
+    px_format format;
+    int width, height;    /* as stored */
+    px_model model;
+    px_alpha alpha;
+    int channels;
+    int eighths;
+    int target_width, target_height;
+    uint8_t *decoded;     /* owned; every row at that scale */
+    int decoded_width, decoded_height;
+    uint8_t *scaled;      /* owned */
+} subject;
+
+/* Bytes that a stage read and wrote, at least. */
+typedef struct moved {
+    double in, out;
+} moved;
+
+static void stop(const char *what, const px_error *err)
+{
+    fprintf(stderr, "stages: %s%s%s\n", what, err ? ": " : "", err ? err->message : "");
+    exit(1);
+}
+
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static size_t row_bytes(const subject *self, int width) { return (size_t)width * (size_t)self->channels; }
+
+/* ---- JPEG, by libjpeg-turbo's own stages ---- */
+
+#if JPEG_LIB_VERSION >= 70
+#define SCALED_SIZE(component) ((component)->DCT_v_scaled_size)
+#define SCALED_WIDTH(component) ((component)->DCT_h_scaled_size)
+#define LEAST_SIZE(library) ((library)->min_DCT_v_scaled_size)
+#else
+#define SCALED_SIZE(component) ((component)->DCT_scaled_size)
+#define SCALED_WIDTH(component) ((component)->DCT_scaled_size)
+#define LEAST_SIZE(library) ((library)->min_DCT_scaled_size)
+#endif
+
+/* Up to the planes of each component: no upsampling, no colour. */
+static moved decode_planes(const subject *self, int eighths)
+{
+    struct jpeg_decompress_struct library;
+    struct jpeg_error_mgr errors;
+    library.err = jpeg_std_error(&errors);
+    jpeg_create_decompress(&library);
+    jpeg_mem_src(&library, self->file.data, self->file.count);
+    jpeg_read_header(&library, TRUE);
+    library.raw_data_out = TRUE;
+    library.do_fancy_upsampling = FALSE;
+    library.scale_num = (unsigned)eighths;
+    library.scale_denom = 8;
+    jpeg_start_decompress(&library);
+    moved told = { (double)self->file.count, 0 };
+    JSAMPROW rows[MAX_COMPONENTS][4 * 16];
+    JSAMPARRAY planes[MAX_COMPONENTS];
+    uint8_t *memory[MAX_COMPONENTS];
+    for (int c = 0; c < library.num_components; c++) {
+        const jpeg_component_info *component = &library.comp_info[c];
+        size_t stride = (size_t)component->width_in_blocks * (size_t)SCALED_WIDTH(component);
+        int lines = component->v_samp_factor * SCALED_SIZE(component);
+        memory[c] = malloc(stride * (size_t)lines);
+        for (int y = 0; y < lines; y++)
+            rows[c][y] = memory[c] + stride * (size_t)y;
+        planes[c] = rows[c];
+        told.out += (double)component->downsampled_width * component->downsampled_height;
+    }
+    unsigned lines = (unsigned)(library.max_v_samp_factor * LEAST_SIZE(&library));
+    while (library.output_scanline < library.output_height)
+        jpeg_read_raw_data(&library, planes, lines);
+    for (int c = 0; c < library.num_components; c++)
+        free(memory[c]);
+    jpeg_destroy_decompress(&library);
+    return told;
+}
+
+/* At 1/8 the library reads every code and keeps one coefficient a block: what is left is the entropy decoder. */
+static moved run_entropy(subject *self)
+{
+    moved told = decode_planes(self, 1);
+    told.out = 0;
+    return told;
+}
+
+static moved run_idct(subject *self)
+{
+    moved told = decode_planes(self, self->eighths);
+    told.in = 0;
+    return told;
+}
+
+/* ---- PNG ---- */
+
+static uint32_t get_32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
+
+/* The chunk at *at: its type and data; false at the end of the file. */
+static bool next_chunk(px_bytes file, size_t *at, const uint8_t **ret_type, px_bytes *ret_data)
+{
+    if (file.count < *at + 12 || file.count - *at - 12 < get_32(file.data + *at))
+        return false;
+    *ret_type = file.data + *at + 4;
+    *ret_data = (px_bytes){ file.data + *at + 8, get_32(file.data + *at) };
+    *at += 12 + ret_data->count;
+    return true;
+}
+
+static moved run_crc(subject *self)
+{
+    static volatile uint32_t sink;
+    const uint8_t *type;
+    px_bytes data;
+    for (size_t at = 8; next_chunk(self->file, &at, &type, &data);)
+        sink ^= crc32_gzip_refl(0, type, data.count + 4);
+    return (moved){ (double)self->file.count, 0 };
+}
+
+static moved run_inflate(subject *self)
+{
+    static struct inflate_state state;
+    static uint8_t out[CHUNK_BYTES];
+    isal_inflate_init(&state);
+    state.crc_flag = ISAL_ZLIB;
+    moved told = { 0, 0 };
+    const uint8_t *type;
+    px_bytes data;
+    for (size_t at = 8; next_chunk(self->file, &at, &type, &data);) {
+        if (memcmp(type, "IDAT", 4) != 0)
+            continue;
+        told.in += (double)data.count;
+        state.next_in = (uint8_t *)data.data;
+        state.avail_in = (uint32_t)data.count;
+        do {
+            state.next_out = out;
+            state.avail_out = sizeof out;
+            if (isal_inflate(&state) != ISAL_DECOMP_OK)
+                stop("isal_inflate fails", NULL);
+            told.out += (double)(sizeof out - state.avail_out);
+        } while (state.avail_in > 0 || state.avail_out == 0);
+    }
+    return told;
+}
+
+/* ---- both ---- */
+
+/* Pulls every row; into `self->decoded`, if `keep`. */
+static moved decode(subject *self, bool keep)
+{
+    px_error err = { 0 };
+    px_decoder *decoder = NULL;
+    if (px_decoder_open(&self->source, &self->limits, &decoder, &err) != PX_OK ||
+        decoder->start(decoder, self->eighths, &self->decoded_width, &self->decoded_height, &err) != PX_OK)
+        stop(self->path, &err);
+    if (decoder->next) {
+        int milliseconds;
+        if (decoder->next(decoder, &milliseconds, &err) != PX_OK)
+            stop(self->path, &err);
+    }
+    size_t bytes = row_bytes(self, self->decoded_width);
+    if (keep)
+        self->decoded = malloc(bytes * (size_t)self->decoded_height);
+    for (int y = 0; y < self->decoded_height; y++) {
+        px_row row;
+        if (decoder->pull(decoder, &row, &err) != PX_OK)
+            stop(self->path, &err);
+        if (keep)
+            memcpy(self->decoded + bytes * (size_t)y, row.planes[0].samples, bytes);
+    }
+    px_decoder_close(&decoder);
+    return (moved){ 0, (double)bytes * self->decoded_height };
+}
+
+static moved run_decode(subject *self) { return decode(self, false); }
+
+static moved run_resample(subject *self)
+{
+    px_resample_spec spec = { .source_width = self->decoded_width, .source_height = self->decoded_height, .width = self->decoded_width,
+                              .height = self->decoded_height, .target_width = self->target_width, .target_height = self->target_height,
+                              .channels = self->channels };
+    px_resample *resample = NULL;
+    px_error err = { 0 };
+    if (px_resample_create(&spec, &resample, &err) != PX_OK)
+        stop("resample", &err);
+    size_t in = row_bytes(self, self->decoded_width), out = row_bytes(self, self->target_width);
+    int made = 0;
+    for (int y = 0; y < self->decoded_height; y++) {
+        px_resample_push(resample, self->decoded + in * (size_t)y);
+        while (made < self->target_height && px_resample_pull(resample, self->scaled + out * (size_t)made))
+            made++;
+    }
+    px_resample_destroy(resample);
+    return (moved){ (double)in * self->decoded_height, (double)out * self->target_height };
+}
+
+static moved run_encode(subject *self)
+{
+    px_encoder_spec spec = { .format = PX_FORMAT_JPEG, .width = self->target_width, .height = self->target_height, .model = self->model,
+                             .quality = 80, .effort = PX_EFFORT_NORMAL };
+    int fd = memfd_create("stages", MFD_CLOEXEC), channels = px_channels(self->model, PX_OPAQUE);
+    px_encoder *encoder = NULL;
+    px_error err = { 0 };
+    if (fd < 0 || px_encoder_open(&spec, fd, &encoder, &err) != PX_OK)
+        stop("encode", &err);
+    size_t bytes = (size_t)self->target_width * (size_t)channels; /* alpha's samples are taken for colours: as long, as rich */
+    for (int y = 0; y < self->target_height; y++) {
+        px_row row = px_row_of(self->scaled + bytes * (size_t)y, self->target_width, self->model, PX_OPAQUE);
+        if (encoder->push(encoder, &row, &err) != PX_OK)
+            stop("encode", &err);
+    }
+    uint64_t written = 0;
+    if (encoder->finish(encoder, &written, &err) != PX_OK)
+        stop("encode", &err);
+    px_encoder_close(&encoder);
+    close(fd);
+    return (moved){ (double)bytes * self->target_height, (double)written };
+}
+
+/* As the service does it, but in this process. */
+static moved run_all(subject *self)
+{
+    px_output_spec spec = PX_OUTPUT_SPEC_DEFAULT;
+    spec.width = self->target_width;
+    spec.rotate = PX_ROTATE_NONE;
+    px_transform_report report;
+    px_error err = { 0 };
+    int fd = memfd_create("stages", MFD_CLOEXEC);
+    if (fd < 0 || px_transform(&self->source, &self->limits, &spec, &fd, 1, &report, &err) != PX_OK)
+        stop(self->path, &err);
+    close(fd);
+    return (moved){ (double)self->file.count, (double)report.outputs[0].bytes };
+}
+
+enum { ANY = PX_FORMAT_COUNT };
+
+static const struct stage {
+    const char *name;
+    int format;          /* of sources that it is for */
+    moved (*run)(subject *self);
+    const char *less[2]; /* rows whose work this one does too */
+    const char *counted; /* what it is that remains */
+} stages[] = {
+    { "entropy decode",   PX_FORMAT_JPEG, run_entropy,  { NULL }, "Huffman codes of all coefficients, by libjpeg-turbo" },
+    { "IDCT",             PX_FORMAT_JPEG, run_idct,     { "entropy decode" }, "at this scale, to planes" },
+    { "colour, rows",     PX_FORMAT_JPEG, run_decode,   { "IDCT" }, "chroma up, YCbCr to RGB, by pixmill's decoder" },
+    { "CRC",              PX_FORMAT_PNG,  run_crc,      { NULL }, "of every chunk" },
+    { "inflate",          PX_FORMAT_PNG,  run_inflate,  { NULL }, "by libisal, in a stream" },
+    { "unfilter, rows",   PX_FORMAT_PNG,  run_decode,   { "CRC", "inflate" }, "by pixmill's decoder" },
+    { "resample",         ANY,            run_resample, { NULL }, "Lanczos-3 from the decoded to the output's size" },
+    { "encode",           ANY,            run_encode,   { NULL }, "JPEG, quality 80" },
+    { "all",              ANY,            run_all,      { NULL }, "px_transform: all of these, and what is between them" },
+};
+enum { STAGES = sizeof stages / sizeof *stages };
+
+typedef struct figure {
+    double ms; /* the least, with what `less` names */
+    moved moved;
+} figure;
+
+static bool applies(const struct stage *stage, const subject *self)
+{
+    return (stage->format == ANY || stage->format == (int)self->format) && (!self->only || strcmp(self->only, stage->name) == 0);
+}
+
+static double net_ms(const figure *figures, int which)
+{
+    double ms = figures[which].ms;
+    for (int k = 0; k < 2 && stages[which].less[k]; k++)
+        for (int i = 0; i < STAGES; i++)
+            if (strcmp(stages[i].name, stages[which].less[k]) == 0)
+                ms -= figures[i].ms;
+    return ms;
+}
+
+/* ---- what memory allows ---- */
+
+typedef struct memory {
+    double read, write; /* bytes a millisecond */
+} memory;
+
+static memory measure_memory(int rounds)
+{
+    static volatile uint64_t sink;
+    uint64_t *block = mmap(NULL, LOOP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (block == MAP_FAILED)
+        stop("no memory for the memory's loop", NULL);
+    memory best = { 0, 0 };
+    for (int r = 0; r < rounds; r++) {
+        double begin = cpu_ms();
+        memset(block, r, LOOP_BYTES);
+        double middle = cpu_ms();
+        uint64_t sums[8] = { 0 };
+        for (size_t i = 0; i < LOOP_BYTES / sizeof *block; i += 8)
+            for (int k = 0; k < 8; k++)
+                sums[k] += block[i + (size_t)k];
+        double end = cpu_ms();
+        sink += sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+        best.write = fmax(best.write, LOOP_BYTES / (middle - begin));
+        best.read = fmax(best.read, LOOP_BYTES / (end - middle));
+    }
+    munmap(block, LOOP_BYTES);
+    return best;
+}
+
+/* ---- */
+
+static void choose_scale(subject *self, bool scalable, int eighths)
+{
+    self->eighths = 8;
+    for (int e = 4; eighths == 0 && scalable && e >= 1 && self->width * e / 8.0 >= scale_margin * self->target_width; e /= 2)
+        self->eighths = e;
+    if (eighths && scalable)
+        self->eighths = eighths;
+}
+
+static void open_subject(subject *self, int width, int eighths)
+{
+    px_error err = { 0 };
+    px_decoder *decoder = NULL;
+    int fd = open(self->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        stop(self->path, NULL);
+    self->limits = PX_LIMITS_DEFAULT;
+    if (px_source_open(fd, &self->source, &err) != PX_OK || px_source_map(&self->source, UINT64_C(1) << 40, &self->file, &err) != PX_OK ||
+        px_decoder_open(&self->source, &self->limits, &decoder, &err) != PX_OK)
+        stop(self->path, &err);
+    const px_header *header = &decoder->header;
+    if ((header->format != PX_FORMAT_JPEG && header->format != PX_FORMAT_PNG) || header->inks)
+        stop("only JPEG (not CMYK) and PNG have stages here", NULL);
+    self->format = header->format;
+    self->width = header->width;
+    self->height = header->height;
+    self->model = header->model;
+    self->alpha = header->alpha;
+    self->channels = px_channels(header->model, header->alpha);
+    self->target_width = width < self->width ? width : self->width;
+    self->target_height = (int)fmax(1, floor((double)self->height * self->target_width / self->width + 0.5));
+    choose_scale(self, header->scalable, eighths);
+    px_decoder_close(&decoder);
+    decode(self, true);
+    self->scaled = malloc(row_bytes(self, self->target_width) * (size_t)self->target_height);
+    if (!self->decoded || !self->scaled)
+        stop("no memory", NULL);
+}
+
+static void print_text(const subject *self, const figure *figures, memory limit)
+{
+    double pixels = (double)self->width * self->height, parts = 0;
+    printf("%s: %dx%d %s, decoded at %d/8 to %dx%d, output %dx%d; memory reads %.1f and writes %.1f GB/s\n", self->path, self->width, self->height,
+           px_format_name(self->format), self->eighths, self->decoded_width, self->decoded_height, self->target_width, self->target_height,
+           limit.read / 1e6, limit.write / 1e6);
+    printf("%-16s %9s %8s %8s %9s %10s %9s  %s\n", "stage", "CPU ms", "MB in", "MB out", "MB/s", "Mpixel/s", "limit ms", "what it is");
+    for (int i = 0; i < STAGES; i++) {
+        if (!applies(&stages[i], self))
+            continue;
+        double ms = net_ms(figures, i), in = figures[i].moved.in, out = figures[i].moved.out;
+        parts += strcmp(stages[i].name, "all") ? ms : -ms;
+        printf("%-16s %9.2f %8.2f %8.2f %9.0f %10.0f %9.2f  %s\n", stages[i].name, ms, in / 1e6, out / 1e6, (in + out) / 1e3 / ms, pixels / 1e3 / ms,
+               in / limit.read + out / limit.write, stages[i].counted);
+    }
+    printf("%-16s %9.2f %57s %s\n", "the rest", -parts, "", " placeholder, alpha, opening and closing: all, less the stages");
+}
+
+static void print_json(const subject *self, const figure *figures, memory limit)
+{
+    printf("{\"width\": %d, \"height\": %d, \"format\": \"%s\", \"eighths\": %d, \"decoded_width\": %d, \"decoded_height\": %d, \"target_width\": %d, "
+           "\"target_height\": %d, \"read_gb_s\": %.2f, \"write_gb_s\": %.2f, \"stages\": [", self->width, self->height, px_format_name(self->format),
+           self->eighths, self->decoded_width, self->decoded_height, self->target_width, self->target_height, limit.read / 1e6, limit.write / 1e6);
+    const char *comma = "";
+    for (int i = 0; i < STAGES; i++) {
+        if (!applies(&stages[i], self))
+            continue;
+        double in = figures[i].moved.in, out = figures[i].moved.out;
+        printf("%s{\"name\": \"%s\", \"cpu_ms\": %.4f, \"bytes_in\": %.0f, \"bytes_out\": %.0f, \"limit_ms\": %.4f, \"about\": \"%s\"}", comma, stages[i].name,
+               net_ms(figures, i), in, out, in / limit.read + out / limit.write, stages[i].counted);
+        comma = ", ";
+    }
+    printf("]}\n");
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: stages [--json] [--rounds N] [--width W] [--eighths N] [--only STAGE] PICTURE\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = 9, width = 800, eighths = 0;
+    bool json = false;
+    subject self = { .source = PX_SOURCE_NONE };
+    for (int i = 1; i < argc; i++) {
+        int *number = strcmp(argv[i], "--rounds") == 0 ? &rounds : strcmp(argv[i], "--width") == 0 ? &width
+                    : strcmp(argv[i], "--eighths") == 0 ? &eighths : NULL;
+        if (number && i + 1 < argc)
+            *number = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            self.only = argv[++i];
+        else if (argv[i][0] == '-' || self.path)
+            return usage();
+        else
+            self.path = argv[i];
+    }
+    if (!self.path || rounds < 1 || width < 1 || eighths < 0 || eighths > 8)
+        return usage();
+    open_subject(&self, width, eighths);
+
+    figure figures[STAGES] = { 0 };
+    for (int r = 0; r < rounds; r++)
+        for (int i = 0; i < STAGES; i++) {
+            if (!applies(&stages[i], &self))
+                continue;
+            double begin = cpu_ms();
+            figures[i].moved = stages[i].run(&self);
+            double ms = cpu_ms() - begin;
+            figures[i].ms = r == 0 || ms < figures[i].ms ? ms : figures[i].ms;
+        }
+    if (!self.only)
+        (json ? print_json : print_text)(&self, figures, measure_memory(rounds));
+    else
+        for (int i = 0; i < STAGES; i++)
+            if (applies(&stages[i], &self))
+                printf("%s: %.2f ms\n", stages[i].name, figures[i].ms);
+    free(self.decoded);
+    free(self.scaled);
+    px_source_unmap(self.file);
+    px_source_close(&self.source);
+    return 0;
+}

@@ -1,0 +1,129 @@
+"""bench/compare measures what it says: pixmill alone, on a small picture, so that the tool does not rot."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PIXMILL = pathlib.Path(os.environ.get("PIXMILL", ROOT / "build/pixmill")).resolve()
+sys.path.insert(0, str(ROOT / "bench"))
+
+from comparing import measure, quality  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    measure.cache = folder
+    return folder
+
+
+@pytest.fixture
+def photo(tmp_path):
+    Image.effect_mandelbrot((240, 160), (-2, -1.3, 1, 1.3), 60).convert("RGB").save(tmp_path / "photo.jpg", quality=95)
+    return tmp_path / "photo.jpg"
+
+
+def compare(cache, *words):
+    return subprocess.run([sys.executable, ROOT / "bench/compare", "--no-install", *map(str, words)], capture_output=True, text=True,
+                          env={**os.environ, "PIXMILL": str(PIXMILL), "PIXMILL_BENCH_CACHE": str(cache)})
+
+
+def test_a_comparison_of_one_picture_gives_every_figure_and_keeps_them(cache, photo, tmp_path):
+    done = compare(cache, "--only", "pixmill,Pillow", "--rounds", 2, "--ms", 1, "--out", tmp_path / "results", photo)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^photo.jpg +[\d.]+ +[\d.]+", done.stdout, re.M)
+    saved = {path.suffix: path for path in (tmp_path / "results").iterdir()}
+    assert set(saved) == {".json", ".md", ".svg"}
+    results = json.loads(saved[".json"].read_text())
+    assert results["machine"]["cpu"] and results["versions"]["pixmill"].startswith("pixmill ") and "Pillow" in results["versions"]
+    for name, found in results["cases"][0]["contestants"].items():
+        assert found["cpu_ms_min"] > 0 and found["wall_ms_min"] > 0 and found["rss_mb"] > 1 and found["bytes"] > 500, name
+        assert found["raw_psnr"] > 40 and found["psnr"] > 25 and 0.5 < found["ssim"] < 1, name
+    assert results["cases"][0]["contestants"]["Pillow"]["ours"]["cpu_ms"]["rounds"] == 1  # every third round
+    xml.etree.ElementTree.parse(saved[".svg"])
+    assert "| photo.jpg |" in saved[".md"].read_text()
+
+
+@pytest.mark.parametrize("words, told", [(["--only", "nobody"], "there is no nobody"), (["--case", "nothing"], "there is no case nothing"),
+                                         (["no-such.jpg"], "there is no picture"), (["--program", "/no/pixmill", "--only", "pixmill"], "there is no /no/pixmill")])
+def test_what_is_not_there_is_said(cache, words, told):
+    done = compare(cache, *words, "--no-save")
+    assert done.returncode == 1 and told in done.stderr
+
+
+def test_a_build_that_is_slower_is_told_from_one_that_is_not(cache, photo, tmp_path):
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\ni=0; while [ $i -lt 100000 ]; do i=$((i+1)); done\nexec "{PIXMILL}" "$@"\n')
+    slow.chmod(0o755)
+    same = compare(cache, "--builds", PIXMILL, PIXMILL, "--rounds", 3, "--ms", 1, "--max-ratio", 2, photo)
+    assert same.returncode == 0, same.stdout + same.stderr
+    worse = compare(cache, "--builds", PIXMILL, slow, "--rounds", 3, "--ms", 1, "--max-ratio", 1.2, photo)
+    assert worse.returncode == 1 and "slower" in worse.stdout, worse.stdout + worse.stderr
+    assert compare(cache, "--builds", PIXMILL, tmp_path / "none", photo).returncode == 1
+
+
+def test_what_a_process_leaves_behind_is_counted_too(cache):
+    burn = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done"
+    alone = measure.run(["sh", "-c", burn])
+    orphan = measure.run(["sh", "-c", f"({burn}) & exit 0"])
+    nothing = measure.run(["sh", "-c", "exit 0"])
+    assert orphan["cpu_ms"] > alone["cpu_ms"] / 2 > nothing["cpu_ms"]
+    assert nothing["rss_mb"] < 5  # not this interpreter's
+    with pytest.raises(measure.Failed, match="no such thing"):
+        measure.run(["sh", "-c", "echo no such thing >&2; exit 3"])
+
+
+def test_psnr_and_ssim_are_those_of_their_definitions(tmp_path):
+    Image.effect_noise((64, 48), 60).convert("RGB").save(tmp_path / "a.png")
+    reference = quality.Reference(tmp_path / "a.png")
+    assert reference.judge(tmp_path / "a.png") == {"psnr": 99.0, "ssim": pytest.approx(1), "size": [64, 48]}
+    middle = Image.open(tmp_path / "a.png").point(lambda v: min(max(v, 20), 235))
+    middle.save(tmp_path / "a.png")
+    middle.point(lambda v: v + 10).save(tmp_path / "b.png")
+    judged = quality.Reference(tmp_path / "a.png").judge(tmp_path / "b.png")
+    assert judged["psnr"] == pytest.approx(28.13, abs=0.01)  # 20 log10(255 / 10)
+    assert 0.9 < judged["ssim"] < 1
+
+
+def test_transparency_is_judged_on_white(tmp_path):
+    Image.new("RGBA", (32, 32), (0, 0, 0, 51)).save(tmp_path / "alpha.png")
+    Image.new("RGB", (32, 32), (204, 204, 204)).save(tmp_path / "flat.png")
+    assert quality.Reference(tmp_path / "alpha.png").judge(tmp_path / "flat.png")["psnr"] == 99.0
+
+
+def test_a_ratio_comes_with_an_interval_that_holds_it():
+    got = measure.paired([2.0, 2.2, 1.8, 2.1, 2.0], [1.0, 1.0, 1.0, 1.0, 1.0])
+    assert got["ratio"] == 2.0 and 1.8 <= got["low"] < 2.0 < got["high"] <= 2.2 and got["of_minima"] == 1.8
+
+
+def built(name):
+    found = [path for path in (PIXMILL.parent / "bench" / name, ROOT / "build-test/bench" / name) if path.exists()]
+    return found[0] if found else pytest.skip(f"bench/{name} is built with -Dbench=true or -Dtests=true")
+
+
+def test_stages_add_up_to_the_whole(photo, tmp_path):
+    program = built("stages")
+    Image.open(photo).save(tmp_path / "photo.png")
+    for path, names in ((photo, ["entropy decode", "IDCT", "colour, rows"]), (tmp_path / "photo.png", ["CRC", "inflate", "unfilter, rows"])):
+        told = json.loads(subprocess.run([program, "--json", "--rounds", "3", "--width", "100", path], capture_output=True, check=True).stdout)
+        assert [stage["name"] for stage in told["stages"]] == [*names, "resample", "encode", "all"]
+        assert told["target_width"] == 100 and told["read_gb_s"] > 0.1 and told["stages"][-1]["cpu_ms"] > 0
+    refused = subprocess.run([program, "/dev/null"], capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.startswith("stages: ")
+
+
+def test_outputs_makes_several_of_one_decode(photo, tmp_path):
+    program = built("outputs")
+    subprocess.run([program, "2", photo, "100", "80", tmp_path / "a.jpg", "50", "80", tmp_path / "b.png"], check=True)
+    assert Image.open(tmp_path / "a.jpg").size == (100, 67) and Image.open(tmp_path / "b.png").size == (50, 33)
+    assert subprocess.run([program, "1", photo, "100", "80"], capture_output=True).returncode == 2
+    refused = subprocess.run([program, "1", tmp_path / "none.jpg", "100", "80", tmp_path / "c.jpg"], capture_output=True, text=True)
+    assert refused.returncode == 1 and "none.jpg" in refused.stderr
