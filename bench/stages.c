@@ -377,10 +377,18 @@ static void open_subject(subject *self, int width, int eighths)
     self->target_height = (int)fmax(1, floor((double)self->height * self->target_width / self->width + 0.5));
     choose_scale(self, header->scalable, eighths);
     px_decoder_close(&decoder);
+}
+
+/* What the stages behind the decoder begin with. A profile of one stage holds no more than it needs. */
+static void prepare_rows(subject *self)
+{
+    if (self->only && strcmp(self->only, "resample") != 0 && strcmp(self->only, "encode") != 0)
+        return;
     decode(self, true);
     self->scaled = malloc(row_bytes(self, self->target_width) * (size_t)self->target_height);
     if (!self->decoded || !self->scaled)
         stop("no memory", NULL);
+    run_resample(self);
 }
 
 static void print_text(const subject *self, const figure *figures, memory limit)
@@ -446,6 +454,7 @@ int main(int argc, char **argv)
     if (!self.path || rounds < 1 || width < 1 || eighths < 0 || eighths > 8)
         return usage();
     open_subject(&self, width, eighths);
+    prepare_rows(&self);
 
     figure figures[STAGES] = { 0 };
     for (int r = 0; r < rounds; r++)

@@ -119,6 +119,11 @@ class Worker(Contestant):
         return {**got, **json.loads(got["out"])}
 
 
+def is_new(version):
+    """sharp wants Node.js 20.9."""
+    return [int(part) for part in re.findall(r"\d+", version)[:2]] >= [20, 9]
+
+
 class Sharp(Worker):
     def __init__(self, name="sharp", extra=None):
         self.name, self.extra = name, extra or {}
@@ -127,16 +132,24 @@ class Sharp(Worker):
     def install(self, told):
         install("node", ["nodejs", "npm"], told)
         if not (here / "sharp/node_modules/sharp").exists():
-            if not told.install or not shutil.which("npm"):
-                raise Failed("not installed: npm install, in bench/sharp")
-            done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=here / "sharp", capture_output=True, text=True)
-            if done.returncode:
-                raise Failed("npm cannot install sharp: " + (done.stderr.strip() or "no word").splitlines()[0])
+            self.npm(told)
+        if not is_new(first_line("node", "--version")):  # than a distribution's may be; npm has it as a package
+            node = here / "sharp/node_modules/.bin/node"
+            if not node.exists():
+                self.npm(told, "--no-save", "node@22")
+            self.command[0] = str(node)
         asked = "import sharp from 'sharp'; console.log(`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, node ${process.version}`)"
-        done = subprocess.run(["node", "--input-type=module", "-e", asked], cwd=here / "sharp", capture_output=True, text=True)
+        done = subprocess.run([self.command[0], "--input-type=module", "-e", asked], cwd=here / "sharp", capture_output=True, text=True)
         if done.returncode:
             raise Failed("sharp does not run here: " + (done.stderr.strip() or "no word").splitlines()[-1])
         self.version = done.stdout.strip()
+
+    def npm(self, told, *words):
+        if not told.install or not shutil.which("npm"):
+            raise Failed("not installed: npm install, in bench/sharp")
+        done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", *words], cwd=here / "sharp", capture_output=True, text=True)
+        if done.returncode:
+            raise Failed("npm cannot install sharp: " + (done.stderr.strip() or "no word").splitlines()[0])
 
     def options(self, output):
         if output["format"] == "png":

@@ -35,7 +35,9 @@ def package(name):
         work = cache / "packages" / f"{name}.part"
         work.mkdir(parents=True, exist_ok=True)
         try:
-            subprocess.run(["apt-get", "download", "-q", name], cwd=work, check=True, capture_output=True, text=True)
+            if subprocess.run(["apt-get", "download", "-q", name], cwd=work, capture_output=True).returncode:
+                subprocess.run(["apt-get", "update", "-q"], capture_output=True)  # the lists may be missing, or old
+                subprocess.run(["apt-get", "download", "-q", name], cwd=work, check=True, capture_output=True)
             deb = next(work.glob("*.deb"))
             (work / "files").mkdir(exist_ok=True)
             subprocess.run(["dpkg-deb", "-x", deb, work / "files"], check=True)

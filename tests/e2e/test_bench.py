@@ -127,3 +127,15 @@ def test_outputs_makes_several_of_one_decode(photo, tmp_path):
     assert subprocess.run([program, "1", photo, "100", "80"], capture_output=True).returncode == 2
     refused = subprocess.run([program, "1", tmp_path / "none.jpg", "100", "80", tmp_path / "c.jpg"], capture_output=True, text=True)
     assert refused.returncode == 1 and "none.jpg" in refused.stderr
+
+
+def test_the_page_s_commands_have_only_options_that_there_are(cache):
+    text = (ROOT / "docs/performance.md").read_text()
+    lines = [line.split("#")[0] for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    help_of = {"bench/compare": compare(cache, "--help").stdout, "bench/stages": subprocess.run([built("stages")], capture_output=True, text=True).stderr}
+    for tool, told in help_of.items():
+        shown = [line.split(tool)[1] for line in lines if tool in line]
+        options = set(re.findall(r"--[a-z-]+", " ".join(shown)))
+        assert len(shown) >= 2 and options and all(option in told for option in options), (tool, options)
+    for case in re.findall(r"--case (\S+)", text):
+        assert f'Case("{case}"' in (ROOT / "bench/comparing/cases.py").read_text()
