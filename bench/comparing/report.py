@@ -145,7 +145,7 @@ def give(results, told):
         print()
     else:
         print(text(results, told.markdown))
-    if told.no_save or not results["cases"] and not results["others"]:
+    if told.no_save:
         return
     told.out.mkdir(parents=True, exist_ok=True)
     name = told.out / f"{results['machine']['date']}-{slug(results['machine']['cpu'])}"

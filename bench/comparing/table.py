@@ -177,14 +177,17 @@ def fill(results, cases, who, told):
             continue
         try:
             results["cases"].append(trial(case, path, who, told))
-        except Failed as failure:
+        except (Failed, OSError) as failure:  # Pillow's word for what is no picture is an OSError
             say(f"{case.id} is left out: {failure}")
     if not told.pictures and not told.case:
         results["stages"] = stages(told)
     if not told.pictures and not told.quick and (not told.case or "others" in told.case):
         few = type(told)(**{**vars(told), "rounds": min(3, told.rounds), "ms": min(200, told.ms)})
         for name, path in others():
-            results["others"].append(trial(Case(name, name, path.name, JPEG_800, ("pixmill", "sharp")), path, who, few))
+            try:
+                results["others"].append(trial(Case(name, name, path.name, JPEG_800, ("pixmill", "sharp")), path, who, few))
+            except (Failed, OSError) as failure:
+                say(f"{name} is left out: {failure}")
 
 
 def compare(told):

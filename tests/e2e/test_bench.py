@@ -53,7 +53,9 @@ def test_a_comparison_of_one_picture_gives_every_figure_and_keeps_them(cache, ph
 
 
 @pytest.mark.parametrize("words, told", [(["--only", "nobody"], "there is no nobody"), (["--case", "nothing"], "there is no case nothing"),
-                                         (["no-such.jpg"], "there is no picture"), (["--program", "/no/pixmill", "--only", "pixmill"], "there is no /no/pixmill")])
+                                         (["no-such.jpg"], "there is no picture"),
+                                         (["--only", "pixmill", ROOT / "README.md"], "nothing could be measured"),
+                                         (["--program", "/no/pixmill", "--only", "pixmill"], "there is no /no/pixmill")])
 def test_what_is_not_there_is_said(cache, words, told):
     done = compare(cache, *words, "--no-save")
     assert done.returncode == 1 and told in done.stderr
