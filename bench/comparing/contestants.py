@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from .measure import Failed, cache, here, run
+from .measure import Failed, here, run
 
 EXTENSION = {"jpeg": "jpg", "png": "png", "webp": "webp", "avif": "avif"}
 

@@ -39,15 +39,15 @@ def axis(sheet, top, bottom):
 
 
 def legend(sheet, names):
-    x = LEFT
+    x = 20.0
     for name in names:
         sheet.add("circle", cx=x, cy=50.0, r="4.5", fill=COLOURS.get(name, "#888"))
         sheet.text(x + 9, 54, f"/ {name}")
-        x += 36 + 7.4 * len(name)
+        x += 34 + 7 * len(name)
     for colour, words in (("#1e8449", "goal"), ("#2874a6", "moonshot")):
         sheet.add("rect", x=x, y=42.0, width="3", height="16", fill=colour)
         sheet.text(x + 8, 54, words)
-        x += 30 + 7.2 * len(words)
+        x += 26 + 7 * len(words)
 
 
 def case_line(sheet, case, y):
@@ -86,6 +86,7 @@ def draw(results):
     sheet, bottom = Sheet(low, high), TOP + LINE * len(cases)
     machine = results["machine"]
     sheet.text(16, 24, "pixmill's CPU time, as a share of the others'", font_size="16", font_weight="bold")
+    sheet.text(428, 24, "left of 1: pixmill takes less", fill="#666")
     sheet.text(WIDTH - RIGHT, 24, f"{machine['cpu']}, {machine['date']}, {results['revision']}", text_anchor="end", fill="#666")
     legend(sheet, [name for name in COLOURS if any("ours" in case["contestants"].get(name, {}) for case in cases)])
     axis(sheet, TOP - 8, bottom + (STRIP + 12 if rows else 0))

@@ -149,6 +149,6 @@ def give(results, told):
         return
     told.out.mkdir(parents=True, exist_ok=True)
     name = told.out / f"{results['machine']['date']}-{slug(results['machine']['cpu'])}"
-    for suffix, made in ((".json", json.dumps(results, indent=1) + "\n"), (".md", text(results, True, each=True)), (".svg", plot.draw(results))):
+    for suffix, made in ((".json", json.dumps(results) + "\n"), (".md", text(results, True, each=True)), (".svg", plot.draw(results))):
         name.with_name(name.name + suffix).write_text(made)
     print(f"saved as {name}.md, .json and .svg", file=sys.stderr)
