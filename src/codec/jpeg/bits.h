@@ -15,6 +15,7 @@ enum {
     PX_JPEG_RAW_BYTES = 32 << 10,
     PX_JPEG_ROOM = 272,           /* bytes: no block has more, with 31 bits for each of 64 coefficients and what is read ahead */
     PX_JPEG_WINDOW_BYTES = 16 << 10,
+    PX_JPEG_RESTART = 0xd0,       /* the first of eight markers */
     PX_JPEG_END = 0xd9,           /* the marker "end of image"; also where the source ends without one */
 };
 

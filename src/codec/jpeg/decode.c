@@ -446,10 +446,11 @@ static bool take_frame(jpeg_decoder *self)
         return false;
     *f = (px_jpeg_frame){ .width = (int)l->image_width, .height = (int)l->image_height, .progressive = l->progressive_mode,
                           .count = l->num_components, .restart = (int)l->restart_interval,
-                          .offset = self->offset - self->input.bytes_in_buffer };
+                          .offset = self->offset - self->input.bytes_in_buffer, .metadata_bytes = self->metadata_bytes };
     for (int c = 0; c < f->count; c++) {
         f->across[c] = l->comp_info[c].h_samp_factor;
         f->down[c] = l->comp_info[c].v_samp_factor;
+        f->ids[c] = l->comp_info[c].component_id;
         f->quant[c] = l->comp_info[c].quant_tbl_no & 3;
     }
     for (int i = 0; i < 4; i++) {

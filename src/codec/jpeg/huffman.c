@@ -2,7 +2,7 @@
 #include "codec/jpeg/huffman.h"
 
 /* Codes of one length follow each other, shorter ones are in front; none is all ones. */
-static bool place_codes(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *h)
+static bool place_codes(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *h)
 {
     unsigned code = 0, count = 0;
     for (int length = 1; length <= 16; length++, code <<= 1) {
@@ -14,7 +14,7 @@ static bool place_codes(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *h)
         h->ends[length] = code << (16 - length);
     }
     memcpy(h->values, codes->values, sizeof h->values);
-    for (unsigned i = 0; i < count && dc; i++)
+    for (unsigned i = 0; i < count && use == PX_JPEG_DC; i++)
         if (h->values[i] > 15)
             return false;
     return true;
@@ -31,49 +31,53 @@ static int find_code(const px_jpeg_huffman *h, unsigned top, int most, int *ret_
     return 0;
 }
 
-uint32_t px_jpeg_entry(int length, int symbol, bool dc)
+/* A symbol of DC is the length of the difference; others hold a run in the upper four bits, and the amplitude's length. */
+static uint32_t entry_of(int length, int symbol, px_jpeg_use use)
 {
-    int size = symbol & 15, far = dc ? 1 : (symbol >> 4) + 1;
-    if (!dc && size == 0 && symbol != 0xf0)
+    int size = symbol & 15, far = use == PX_JPEG_DC ? 1 : (symbol >> 4) + 1;
+    if (use != PX_JPEG_DC && size == 0 && symbol != 0xf0) {
         far = PX_JPEG_BLOCK_ENDS;
+        size = use == PX_JPEG_BAND ? symbol >> 4 : 0;
+    }
     if (length + size > PX_JPEG_STEP_BITS)
         return 0;
     return (uint32_t)(length + size) | (uint32_t)far << 8 | (uint32_t)length << 16 | (uint32_t)size << 24;
 }
 
-static uint16_t skip_of(const px_jpeg_huffman *h, unsigned top)
+static uint16_t skip_of(const px_jpeg_huffman *h, px_jpeg_use use, unsigned top)
 {
     int taken = 0, far = 0;
-    while (taken < PX_JPEG_SKIP_BITS) {
+    while (taken < PX_JPEG_SKIP_BITS && far < PX_JPEG_BLOCK_ENDS) {
         int symbol, length = find_code(h, top << taken & 0xffff, PX_JPEG_SKIP_BITS - taken, &symbol);
-        uint32_t entry = length ? px_jpeg_entry(length, symbol, false) : 0;
+        uint32_t entry = length ? entry_of(length, symbol, use) : 0;
         int next_far = far + (int)(entry >> 8 & 255);
-        if (!entry || taken + (int)(entry & 63) > PX_JPEG_STEP_BITS || (next_far & (PX_JPEG_BLOCK_ENDS - 1)) > 64)
+        bool ends_many = next_far >= PX_JPEG_BLOCK_ENDS && entry >> 24;
+        if (!entry || ends_many || taken + (int)(entry & 63) > PX_JPEG_STEP_BITS || (next_far & (PX_JPEG_BLOCK_ENDS - 1)) > 64)
             break;
         taken += (int)(entry & 63);
         far = next_far;
-        if (far >= PX_JPEG_BLOCK_ENDS)
-            break;
     }
     return (uint16_t)(taken | far << 8);
 }
 
-bool px_jpeg_huffman_make(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *h)
+bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *h)
 {
-    if (!codes->there || !place_codes(codes, dc, h))
+    if (!codes->there || !place_codes(codes, use, h))
         return false;
     for (unsigned i = 0; i < 1u << PX_JPEG_CODE_BITS; i++) {
         int symbol = 0, length = find_code(h, i << (16 - PX_JPEG_CODE_BITS), PX_JPEG_CODE_BITS, &symbol);
-        h->code[i] = length ? px_jpeg_entry(length, symbol, dc) : 0;
+        h->code[i] = length ? entry_of(length, symbol, use) : 0;
     }
-    for (unsigned i = 0; i < 1u << PX_JPEG_SKIP_BITS && !dc; i++)
-        h->skip[i] = skip_of(h, i << (16 - PX_JPEG_SKIP_BITS));
+    for (unsigned i = 0; i < 1u << PX_JPEG_SKIP_BITS && use != PX_JPEG_DC; i++)
+        h->skip[i] = skip_of(h, use, i << (16 - PX_JPEG_SKIP_BITS));
     return true;
 }
 
-int px_jpeg_symbol(const px_jpeg_huffman *h, px_jpeg_bits *bits)
+uint32_t px_jpeg_long_code(const px_jpeg_huffman *h, px_jpeg_use use, px_jpeg_bits bits, px_jpeg_bits *ret)
 {
-    int symbol = 0, length = find_code(h, (unsigned)(bits->bits >> 48), 16, &symbol);
-    px_jpeg_drop(bits, (unsigned)length);
-    return length ? symbol : -1;
+    int symbol = 0, length = find_code(h, (unsigned)(bits.bits >> 48), 16, &symbol);
+    *ret = bits;
+    px_jpeg_drop(ret, (unsigned)length);
+    px_jpeg_refill(ret);
+    return length ? entry_of(0, symbol, use) : 0;
 }

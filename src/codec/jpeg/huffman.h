@@ -24,7 +24,7 @@ typedef struct px_jpeg_huffman {
     uint32_t code[1 << PX_JPEG_CODE_BITS];
 
     /* As many codes with amplitudes as those bits begin, for coefficients that nobody wants; the last one's amplitude may end behind
-     * them. Bits 0-5 and 8-15 as above, all codes together. Not of codes for DC. */
+     * them. Bits 0-5 and 8-15 as above, all codes together. Not of codes for DC. 0: not one code is so. */
     uint16_t skip[1 << PX_JPEG_SKIP_BITS];
 
     uint32_t ends[17];  /* by length: the first 16 bits that are behind all codes so long */
@@ -32,13 +32,15 @@ typedef struct px_jpeg_huffman {
     uint8_t values[256];
 } px_jpeg_huffman;
 
+/* What codes are for: differences of DC; coefficients of sequential scans; those of progressive ones, where a block's end may stand for
+ * many and the bits behind it say for how many. */
+typedef enum px_jpeg_use { PX_JPEG_DC, PX_JPEG_AC, PX_JPEG_BAND } px_jpeg_use;
+
 /* False if no such codes can be. */
-bool px_jpeg_huffman_make(const px_jpeg_codes *codes, bool dc, px_jpeg_huffman *ret);
+bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *ret);
 
-/* The entry of `code` for a symbol: of DC the length of the difference; else a run in the upper four bits, and the amplitude's length. */
-uint32_t px_jpeg_entry(int length, int symbol, bool dc);
-
-/* The symbol of the next code, which it takes; -1 if none is so. At least 16 bits must be there. */
-int px_jpeg_symbol(const px_jpeg_huffman *huffman, px_jpeg_bits *bits);
+/* The entry of a code that is longer than `code` looks at, which it takes, as if the code had no length; 0: there is none. *ret are the bits
+ * behind it, refilled. */
+uint32_t px_jpeg_long_code(const px_jpeg_huffman *huffman, px_jpeg_use use, px_jpeg_bits bits, px_jpeg_bits *ret);
 
 #endif

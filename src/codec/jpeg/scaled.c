@@ -1,142 +1,140 @@
-/* Eight MCUs go together: their blocks are groups for the inverse DCT, which takes them while they are in the nearest cache. */
+/* A picture in one scan streams: eight MCUs go together, their blocks are groups for the inverse DCT, which takes them while they are in the
+ * nearest cache. One in several scans is held, as coefficients of the scale; scans.c reads those. */
 #include "codec/jpeg/scaled.h"
 
 #include <stdlib.h>
 
-#include "codec/jpeg/idct.h"
+#include "codec/jpeg/block.h"
 
 enum { STRIDE_SPARE = 16 };
 
-static const uint8_t zigzag[64] = {
+const uint8_t px_jpeg_zigzag[64] = {
      0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
     35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 };
 
-/* A component on its way from codes to samples. */
-typedef struct plane {
-    px_plane_size size;
-    int across, down;      /* blocks in an MCU */
-    int places;            /* coefficients that are kept of a block */
-    int last;              /* of those, in zigzag order */
-    uint16_t place_of[256]; /* by how far reading came: of the coefficient before, times PX_JPEG_GROUP; those that are not kept share one more */
-    float steps[64];
-    px_jpeg_huffman dc, ac;
-    int before;            /* DC of the block before */
-    int16_t *group;        /* of the chunk's first one */
-    uint8_t *samples;      /* owned; the lines of a row of MCUs */
-    size_t stride;
-    int given;             /* lines */
-} plane;
-
-struct px_jpeg_scaled {
-    px_jpeg_frame frame;
-    const px_jpeg_idct *idct;
-    plane planes[PX_JPEG_COMPONENTS];
-    int mcus_across, mcus_down; /* of the picture */
-    int row;                    /* of MCUs, the next one */
-    int left;                   /* MCUs to the next restart marker */
-    int restarts;               /* markers so far */
-    bool lost;                  /* the segment's bits have ended: the rest of it is grey */
-    bool truncated;
-    int16_t *groups;            /* owned; the chunk's coefficients */
-    size_t groups_bytes;
-    int line;                   /* of grey: the next one in the row of MCUs */
-    px_jpeg_input input;
-};
-
 static int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-static void across_down(const px_jpeg_frame *frame, int c, int *ret_across, int *ret_down)
+/* How many blocks of a component an MCU has; alone, blocks go one by one. */
+static int blocks_in(const px_jpeg_frame *f, const int *factors, int c) { return f->count == 1 ? 1 : factors[c]; }
+
+/* Are all scans read before the first sample is made? */
+static bool is_whole(const px_jpeg_frame *f) { return f->progressive || f->scan.count < f->count; }
+
+static bool can_code(const px_jpeg_frame *f)
 {
-    *ret_across = frame->count == 1 ? 1 : frame->across[c]; /* alone, blocks go one by one */
-    *ret_down = frame->count == 1 ? 1 : frame->down[c];
+    px_jpeg_huffman *huffman = malloc(sizeof *huffman);
+    bool can = huffman != NULL;
+    for (int i = 0; i < f->scan.count && can; i++)
+        can = f->has_steps[f->quant[f->scan.components[i]]] && px_jpeg_huffman_make(&f->dc[f->scan.dc[i]], PX_JPEG_DC, huffman) &&
+              px_jpeg_huffman_make(&f->ac[f->scan.ac[i]], PX_JPEG_AC, huffman);
+    free(huffman);
+    return can;
 }
 
 bool px_jpeg_scaled_can(const px_jpeg_frame *f)
 {
     int blocks = 0;
-    if (f->progressive || f->scan.count != f->count || (f->count != 1 && f->count != PX_JPEG_COMPONENTS))
+    if (f->count != 1 && f->count != PX_JPEG_COMPONENTS)
         return false;
-    px_jpeg_huffman *huffman = malloc(sizeof *huffman);
-    bool can = huffman != NULL;
     for (int c = 0; c < f->count; c++) {
-        can = can && f->has_steps[f->quant[c]] && f->across[0] % f->across[c] == 0 && f->down[0] % f->down[c] == 0 &&
-              px_jpeg_huffman_make(&f->dc[f->scan.dc[c]], true, huffman) && px_jpeg_huffman_make(&f->ac[f->scan.ac[c]], false, huffman);
         blocks += f->across[c] * f->down[c];
+        if (f->across[0] % f->across[c] || f->down[0] % f->down[c])
+            return false;
     }
-    if (f->count > 1)
-        can = can && blocks <= PX_JPEG_MCU_BLOCKS && f->across[1] == f->across[2] && f->down[1] == f->down[2];
-    free(huffman);
-    return can;
+    if (f->count > 1 && (blocks > PX_JPEG_MCU_BLOCKS || f->across[1] != f->across[2] || f->down[1] != f->down[2]))
+        return false;
+    return f->progressive || can_code(f); /* what is missing may come before the scan that needs it */
 }
 
-static int mcus_across(const px_jpeg_frame *f) { return ceil_div(f->width, 8 * (f->count == 1 ? 1 : f->across[0])); }
+static int mcus_across(const px_jpeg_frame *f) { return ceil_div(f->width, 8 * blocks_in(f, f->across, 0)); }
+static int mcus_down(const px_jpeg_frame *f) { return ceil_div(f->height, 8 * blocks_in(f, f->down, 0)); }
 
-static size_t stride_of(const px_jpeg_frame *f, int across, int eighths)
+/* Groups in a row of blocks, for whole chunks. */
+static int groups_across(const px_jpeg_frame *f, int c) { return ceil_div(mcus_across(f), PX_JPEG_GROUP) * blocks_in(f, f->across, c); }
+
+static size_t stride_of(const px_jpeg_frame *f, int c, int eighths)
 {
-    return (size_t)ceil_div(mcus_across(f), PX_JPEG_GROUP) * PX_JPEG_GROUP * (size_t)(across * eighths) + STRIDE_SPARE;
+    return (size_t)groups_across(f, c) * (size_t)(PX_JPEG_GROUP * eighths) + STRIDE_SPARE;
 }
 
-static size_t group_count(int eighths) { return (size_t)(eighths * eighths + 1) * PX_JPEG_GROUP; }
+static size_t group_bytes(int eighths) { return (size_t)(eighths * eighths + 1) * PX_JPEG_GROUP * sizeof(int16_t); }
+
+/* Of the whole picture. */
+static size_t group_count(const px_jpeg_frame *f, int c) { return (size_t)groups_across(f, c) * (size_t)(mcus_down(f) * blocks_in(f, f->down, c)); }
+
+static bool needs_masks(const px_jpeg_frame *f, int eighths) { return f->progressive && eighths > 1; }
 
 uint64_t px_jpeg_scaled_memory(const px_jpeg_frame *f, const px_plane_size *sizes)
 {
     uint64_t bytes = sizeof(px_jpeg_scaled);
     for (int c = 0; c < f->count; c++) {
-        int across, down, n = sizes[c].eighths;
-        across_down(f, c, &across, &down);
-        bytes += stride_of(f, across, n) * (size_t)(down * n) + group_count(n) * (size_t)(across * down) * sizeof(int16_t);
+        int n = sizes[c].eighths;
+        bytes += stride_of(f, c, n) * (size_t)(blocks_in(f, f->down, c) * n) + group_bytes(n) * (size_t)(blocks_in(f, f->across, c) * blocks_in(f, f->down, c));
+        if (is_whole(f))
+            bytes += group_count(f, c) * (group_bytes(n) + (needs_masks(f, n) ? PX_JPEG_GROUP * sizeof(uint64_t) : 0));
     }
     return bytes;
 }
 
-static void plan_places(plane *p)
+static void plan_places(px_jpeg_plane *p)
 {
     int n = p->size.eighths;
     p->places = n * n;
     for (int k = 0; k < 256; k++)
         p->place_of[k] = (uint16_t)(p->places * PX_JPEG_GROUP);
     for (int k = 0; k < 64; k++)
-        if (zigzag[k] / 8 < n && zigzag[k] % 8 < n) {
-            p->place_of[k + 1] = (uint16_t)((zigzag[k] / 8 * n + zigzag[k] % 8) * PX_JPEG_GROUP);
+        if (px_jpeg_zigzag[k] / 8 < n && px_jpeg_zigzag[k] % 8 < n) {
+            p->place_of[k + 1] = (uint16_t)((px_jpeg_zigzag[k] / 8 * n + px_jpeg_zigzag[k] % 8) * PX_JPEG_GROUP);
             p->last = k;
+            p->kept |= UINT64_C(1) << k;
         }
+}
+
+/* Room for the coefficients of all blocks; calloc, since most of a big picture's may never be touched. */
+static px_status plan_whole(px_jpeg_scaled *self, int c, px_error *err)
+{
+    const px_jpeg_frame *f = &self->frame;
+    px_jpeg_plane *p = &self->planes[c];
+    size_t groups = group_count(f, c);
+    memset(p->low, -1, sizeof p->low);
+    p->blocks_across = ceil_div(ceil_div(f->width * f->across[c], f->across[0]), 8);
+    p->blocks_down = ceil_div(ceil_div(f->height * f->down[c], f->down[0]), 8);
+    p->groups = calloc(groups, group_bytes(p->size.eighths));
+    if (needs_masks(f, p->size.eighths))
+        p->masks = calloc(groups, PX_JPEG_GROUP * sizeof *p->masks);
+    if (!p->groups || (!p->masks && needs_masks(f, p->size.eighths)))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for the coefficients of a JPEG");
+    return PX_OK;
 }
 
 static px_status plan_plane(px_jpeg_scaled *self, int c, const px_plane_size *size, px_error *err)
 {
     const px_jpeg_frame *f = &self->frame;
-    plane *p = &self->planes[c];
+    px_jpeg_plane *p = &self->planes[c];
     p->size = *size;
-    across_down(f, c, &p->across, &p->down);
+    p->across = blocks_in(f, f->across, c);
+    p->down = blocks_in(f, f->down, c);
+    p->groups_across = groups_across(f, c);
     plan_places(p);
-    px_jpeg_steps(f->steps[f->quant[c]], size->eighths, p->steps);
-    p->stride = stride_of(f, p->across, size->eighths);
+    p->stride = stride_of(f, c, size->eighths);
     p->samples = malloc(p->stride * (size_t)(p->down * size->eighths));
-    return p->samples ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d samples", size->width);
+    self->chunk_bytes += group_bytes(size->eighths) * (size_t)(p->across * p->down);
+    if (!p->samples)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d samples", size->width);
+    return self->whole ? plan_whole(self, c, err) : PX_OK;
 }
 
-static px_status plan_groups(px_jpeg_scaled *self, px_error *err)
+static px_status plan_chunk(px_jpeg_scaled *self, px_error *err)
 {
-    size_t counts[PX_JPEG_COMPONENTS], count = 0;
+    self->chunk = malloc(self->chunk_bytes);
+    if (!self->chunk)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for the coefficients of a JPEG");
+    int16_t *group = self->chunk;
     for (int c = 0; c < self->frame.count; c++) {
-        counts[c] = count;
-        count += group_count(self->planes[c].size.eighths) * (size_t)(self->planes[c].across * self->planes[c].down);
-    }
-    self->groups_bytes = count * sizeof *self->groups;
-    self->groups = malloc(self->groups_bytes);
-    for (int c = 0; self->groups && c < self->frame.count; c++)
-        self->planes[c].group = self->groups + counts[c];
-    return self->groups ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no room for the coefficients of a JPEG");
-}
-
-static px_status plan_codes(px_jpeg_scaled *self, px_error *err)
-{
-    const px_jpeg_scan *scan = &self->frame.scan;
-    for (int i = 0; i < scan->count; i++) {
-        plane *p = &self->planes[scan->components[i]];
-        if (!px_jpeg_huffman_make(&self->frame.dc[scan->dc[i]], true, &p->dc) || !px_jpeg_huffman_make(&self->frame.ac[scan->ac[i]], false, &p->ac))
-            return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a table of codes contradicts itself");
+        px_jpeg_plane *p = &self->planes[c];
+        p->group = group;
+        group += px_jpeg_group_count(p) * (size_t)(p->across * p->down);
     }
     return PX_OK;
 }
@@ -144,15 +142,14 @@ static px_status plan_codes(px_jpeg_scaled *self, px_error *err)
 static px_status start(px_jpeg_scaled *self, const px_plane_size *sizes, px_error *err)
 {
     const px_jpeg_frame *f = &self->frame;
+    self->whole = is_whole(f);
+    self->mcus_across = mcus_across(f);
+    self->mcus_down = mcus_down(f);
+    self->line = sizes[0].eighths; /* none is ready */
     for (int c = 0; c < f->count; c++)
         PX_TRY(plan_plane(self, c, &sizes[c], err));
-    PX_TRY(plan_groups(self, err));
-    PX_TRY(plan_codes(self, err));
-    self->mcus_across = mcus_across(f);
-    self->mcus_down = ceil_div(f->height, 8 * self->planes[0].down);
-    self->left = f->restart;
-    self->line = sizes[0].eighths; /* none is ready */
-    return px_jpeg_segment(&self->input, err);
+    PX_TRY(plan_chunk(self, err));
+    return self->whole ? px_jpeg_read_scans(self, err) : px_jpeg_begin_scan(self, err);
 }
 
 px_status px_jpeg_scaled_create(const px_jpeg_frame *frame, const px_plane_size *sizes, const px_source *source,
@@ -174,130 +171,74 @@ px_status px_jpeg_scaled_create(const px_jpeg_frame *frame, const px_plane_size 
 
 void px_jpeg_scaled_destroy(px_jpeg_scaled *self)
 {
-    for (int c = 0; self && c < PX_JPEG_COMPONENTS; c++)
+    for (int c = 0; self && c < PX_JPEG_COMPONENTS; c++) {
         free(self->planes[c].samples);
+        free(self->planes[c].groups);
+        free(self->planes[c].masks);
+    }
     if (self)
-        free(self->groups);
+        free(self->chunk);
     free(self);
 }
 
 bool px_jpeg_scaled_truncated(const px_jpeg_scaled *self) { return self->truncated; }
 
-/* A code that is longer than the tables look at: its entry, as if the code had no length. 0: there is none. Refills. */
-__attribute__((noinline)) static uint32_t long_code(const px_jpeg_huffman *h, px_jpeg_bits *b, bool dc)
+/* The steps of a component are those that its first scan finds. */
+static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
 {
-    int symbol = px_jpeg_symbol(h, b);
-    px_jpeg_refill(b);
-    return symbol < 0 ? 0 : px_jpeg_entry(0, symbol, dc);
+    const px_jpeg_frame *f = &self->frame;
+    const px_jpeg_scan *scan = &f->scan;
+    px_jpeg_plane *p = &self->planes[scan->components[i]];
+    int quant = f->quant[scan->components[i]];
+    p->before = 0;
+    if (!p->has_steps && !f->has_steps[quant])
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a table of quantisation is missing");
+    if (!p->has_steps)
+        px_jpeg_steps(f->steps[quant], p->size.eighths, p->steps);
+    p->has_steps = true;
+    bool dc = !f->progressive || (scan->first == 0 && scan->high == 0), ac = !f->progressive || scan->first > 0;
+    if ((dc && !px_jpeg_huffman_make(&f->dc[scan->dc[i]], PX_JPEG_DC, &p->dc)) ||
+        (ac && !px_jpeg_huffman_make(&f->ac[scan->ac[i]], f->progressive ? PX_JPEG_BAND : PX_JPEG_AC, &p->ac)))
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a table of codes is missing, or contradicts itself");
+    return PX_OK;
 }
 
-/* Takes a code and its amplitude. False: no such code. */
-static inline bool take(const px_jpeg_huffman *h, px_jpeg_bits *b, bool dc, int *far, int *value)
+px_status px_jpeg_begin_scan(px_jpeg_scaled *self, px_error *err)
 {
-    uint32_t entry = h->code[b->bits >> (64 - PX_JPEG_CODE_BITS)];
-    if (__builtin_expect(entry == 0, 0) && (entry = long_code(h, b, dc)) == 0)
-        return false;
-    uint64_t rest = b->bits << (entry >> 16 & 31);
-    int size = (int)(entry >> 24);
-    *value = (int)(rest >> 1 >> (63 - size)) + (((int)(rest >> 63) - 1) & (1 - (1 << size)));
-    *far += (int)(entry >> 8 & 255);
-    px_jpeg_drop(b, entry);
-    return true;
+    for (int i = 0; i < self->frame.scan.count; i++)
+        PX_TRY(begin_plane(self, i, err));
+    self->left = self->frame.restart;
+    self->restarts = self->run = 0;
+    return px_jpeg_segment(&self->input, err);
 }
 
-/* Coefficients one by one to the end of the block, for what skip's entries cannot say. */
-__attribute__((noinline)) static bool skip_slowly(const px_jpeg_huffman *h, px_jpeg_bits *b, int far)
+px_status px_jpeg_judge_truncated(px_jpeg_scaled *self, px_error *err)
 {
-    int value;
-    while (far < 64) {
-        px_jpeg_refill(b);
-        if (!take(h, b, false, &far, &value))
-            return false;
-    }
-    return far == 64 || far >= PX_JPEG_BLOCK_ENDS;
+    self->lost = self->truncated = true;
+    return self->input.limits->truncated ? PX_OK : px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends in the middle of the picture");
 }
 
-/* To the end of the block, from coefficient `far`. An entry that leads behind the 64th holds codes of the next block, or errors. */
-static inline bool skip(const px_jpeg_huffman *h, px_jpeg_bits *b, int far)
+px_status px_jpeg_judge_end(px_jpeg_scaled *self, px_error *err)
 {
-    px_jpeg_bits was;
-    int came;
-    do {
-        px_jpeg_refill(b);
-        was = *b;
-        came = far;
-        uint16_t entry = h->skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
-        if (__builtin_expect(entry == 0, 0))
-            return skip_slowly(h, b, far);
-        px_jpeg_drop(b, entry);
-        far += entry >> 8;
-        if (far >= 64)
-            break;
-        was = *b;
-        came = far;
-        entry = h->skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
-        if (__builtin_expect(entry == 0, 0))
-            return skip_slowly(h, b, far);
-        px_jpeg_drop(b, entry);
-        far += entry >> 8;
-    } while (far < 64);
-    if (far == 64 || (far >= PX_JPEG_BLOCK_ENDS && far < PX_JPEG_BLOCK_ENDS + 64))
-        return true;
-    *b = was;
-    return skip_slowly(h, b, came);
-}
-
-/* One block of a sequential scan (T.81 F.2.2). `to` is its lane in the group. */
-static inline bool take_block(plane *p, px_jpeg_bits *b, int16_t *to)
-{
-    int far = 0, value, last = p->last;
-    px_jpeg_refill(b);
-    if (!take(&p->dc, b, true, &far, &value))
-        return false;
-    p->before = (int)((unsigned)p->before + (unsigned)value);
-    to[0] = (int16_t)p->before;
-    while (far <= last) {
-        if (!take(&p->ac, b, false, &far, &value))
-            return false;
-        to[p->place_of[far]] = (int16_t)value;
-        if (far > last)
-            break;
-        px_jpeg_refill(b);
-        if (!take(&p->ac, b, false, &far, &value))
-            return false;
-        to[p->place_of[far]] = (int16_t)value;
-    }
-    return far < 64 ? skip(&p->ac, b, far) : far == 64 || far >= PX_JPEG_BLOCK_ENDS;
-}
-
-/* The segment has no more bits than were taken, or there is no such code. */
-static px_status judge_end(px_jpeg_scaled *self, px_error *err)
-{
-    self->lost = true;
     if (!px_jpeg_overran(&self->input))
         return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: the picture's data is damaged");
     if (!self->input.ended)
         return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: the picture's data ends before the picture does");
-    self->truncated = true;
-    return self->input.limits->truncated ? PX_OK : px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends in the middle of the picture");
+    return px_jpeg_judge_truncated(self, err);
 }
 
 /* Restart markers are numbered from 0 to 7 (T.81 F.1.2.3). */
-static px_status restart(px_jpeg_scaled *self, px_error *err)
+px_status px_jpeg_restart(px_jpeg_scaled *self, px_error *err)
 {
     px_jpeg_input *input = &self->input;
     if (self->lost)
         return PX_OK;
     PX_TRY(px_jpeg_leave(input, err));
-    if (input->marker != 0xd0 + (self->restarts & 7)) {
-        self->lost = self->truncated = input->ended;
-        if (input->ended && input->limits->truncated)
-            return PX_OK;
-        return input->ended ? px_fail(err, PX_TRUNCATED_IMAGE, "JPEG: the file ends in the middle of the picture")
-                            : px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a restart marker is missing");
-    }
+    if (input->marker != PX_JPEG_RESTART + (self->restarts & 7))
+        return input->ended ? px_jpeg_judge_truncated(self, err) : px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a restart marker is missing");
     self->restarts++;
-    self->left = self->frame.restart;
+    self->run = 0;
+    self->left = self->frame.restart - 1;
     for (int c = 0; c < self->frame.count; c++)
         self->planes[c].before = 0;
     return px_jpeg_segment(input, err);
@@ -308,55 +249,62 @@ static px_status take_mcu(px_jpeg_scaled *self, int m, px_error *err)
     px_jpeg_input *input = &self->input;
     const px_jpeg_scan *scan = &self->frame.scan;
     for (int i = 0; i < scan->count; i++) {
-        plane *p = &self->planes[scan->components[i]];
-        size_t size = (size_t)(p->places + 1) * PX_JPEG_GROUP;
+        px_jpeg_plane *p = &self->planes[scan->components[i]];
         for (int v = 0; v < p->down; v++)
             for (int h = 0; h < p->across; h++) {
                 int x = m * p->across + h;
-                int16_t *to = p->group + (size_t)(v * p->across + x / PX_JPEG_GROUP) * size + x % PX_JPEG_GROUP;
+                int16_t *to = p->group + (size_t)(v * p->across + x / PX_JPEG_GROUP) * px_jpeg_group_count(p) + x % PX_JPEG_GROUP;
                 PX_TRY(px_jpeg_room(input, err));
                 px_jpeg_bits bits = input->bits;
-                bool good = take_block(p, &bits, to);
+                bool good = px_jpeg_take_block(p, &bits, to);
                 input->bits = bits;
                 if (!good || px_jpeg_overran(input))
-                    return judge_end(self, err);
+                    return px_jpeg_judge_end(self, err);
             }
     }
     return PX_OK;
 }
 
-static void make_samples(px_jpeg_scaled *self, int chunk)
+/* Of one row of blocks: groups to samples. */
+static void make_samples(const px_jpeg_scaled *self, const px_jpeg_plane *p, const int16_t *groups, int count, int v, int first)
 {
-    for (int c = 0; c < self->frame.count; c++) {
-        const plane *p = &self->planes[c];
-        int n = p->size.eighths;
-        const int16_t *group = p->group;
-        for (int v = 0; v < p->down; v++)
-            for (int g = 0; g < p->across; g++, group += (p->places + 1) * PX_JPEG_GROUP)
-                self->idct->run[n](group, p->steps, p->samples + (size_t)(v * n) * p->stride + (size_t)((chunk * p->across + g) * PX_JPEG_GROUP * n), p->stride);
+    int n = p->size.eighths;
+    uint8_t *to = p->samples + (size_t)(v * n) * p->stride + (size_t)(first * PX_JPEG_GROUP * n);
+    for (int g = 0; g < count; g++, groups += px_jpeg_group_count(p), to += PX_JPEG_GROUP * n)
+        self->idct->run[n](groups, p->steps, to, p->stride);
+}
+
+static px_status take_chunk(px_jpeg_scaled *self, int first, px_error *err)
+{
+    memset(self->chunk, 0, self->chunk_bytes);
+    for (int m = 0; m < PX_JPEG_GROUP && first + m < self->mcus_across; m++) {
+        PX_TRY(px_jpeg_before_mcu(self, err));
+        if (!self->lost)
+            PX_TRY(take_mcu(self, m, err));
     }
+    for (int c = 0; c < self->frame.count; c++) {
+        const px_jpeg_plane *p = &self->planes[c];
+        for (int v = 0; v < p->down; v++)
+            make_samples(self, p, p->group + (size_t)(v * p->across) * px_jpeg_group_count(p), p->across, v, first / PX_JPEG_GROUP * p->across);
+    }
+    return PX_OK;
 }
 
 static px_status take_row(px_jpeg_scaled *self, px_error *err)
 {
-    for (int first = 0; first < self->mcus_across; first += PX_JPEG_GROUP) {
-        memset(self->groups, 0, self->groups_bytes);
-        for (int m = 0; m < PX_JPEG_GROUP && first + m < self->mcus_across; m++) {
-            if (self->frame.restart && self->left-- == 0) {
-                PX_TRY(restart(self, err));
-                self->left--;
-            }
-            if (!self->lost)
-                PX_TRY(take_mcu(self, m, err));
-        }
-        make_samples(self, first / PX_JPEG_GROUP);
+    for (int first = 0; !self->whole && first < self->mcus_across; first += PX_JPEG_GROUP)
+        PX_TRY(take_chunk(self, first, err));
+    for (int c = 0; self->whole && c < self->frame.count; c++) {
+        const px_jpeg_plane *p = &self->planes[c];
+        for (int v = 0; v < p->down; v++)
+            make_samples(self, p, p->groups + (size_t)(self->row * p->down + v) * (size_t)p->groups_across * px_jpeg_group_count(p), p->groups_across, v, 0);
     }
     self->row++;
     return PX_OK;
 }
 
 /* The lines of a row of MCUs that the picture has. */
-static px_plane lines_of(plane *p)
+static px_plane lines_of(px_jpeg_plane *p)
 {
     int lines = p->down * p->size.eighths, left = p->size.height - p->given;
     if (lines > left)
@@ -367,7 +315,7 @@ static px_plane lines_of(plane *p)
 
 px_status px_jpeg_scaled_pull(px_jpeg_scaled *self, px_row *ret, px_error *err)
 {
-    plane *y = &self->planes[0];
+    px_jpeg_plane *y = &self->planes[0];
     bool grey = self->frame.count == 1, next = !grey || self->line == y->size.eighths;
     if (next && self->row == self->mcus_down)
         return px_fail(err, PX_INTERNAL, "JPEG: pulled behind the last row");

@@ -23,6 +23,7 @@ typedef struct px_jpeg_frame {
     bool progressive;
     int count;         /* components: 1 or 3 */
     int across[PX_JPEG_COMPONENTS], down[PX_JPEG_COMPONENTS]; /* blocks in an MCU */
+    int ids[PX_JPEG_COMPONENTS];                              /* as heads of scans name them */
     int quant[PX_JPEG_COMPONENTS];                            /* tables */
     bool has_steps[4];
     uint16_t steps[4][64]; /* tables of quantisation, row by row */
@@ -30,6 +31,7 @@ typedef struct px_jpeg_frame {
     int restart;           /* MCUs between restart markers; 0: none */
     px_jpeg_scan scan;     /* the first */
     uint64_t offset;       /* of its data, in the source */
+    uint64_t metadata_bytes; /* so far */
 } px_jpeg_frame;
 
 typedef struct px_jpeg_scaled px_jpeg_scaled;

@@ -16,6 +16,40 @@ typedef struct kind {
     int quality;
 } kind;
 
+enum { SCANS_MAX = 20 };
+
+/* Sets of scans, ended by an empty one. A scan of -1 is one of every component, together where it is DC. */
+typedef struct scan {
+    int components, first, last, high, low; /* components: -1 all, or one of them */
+} scan;
+
+static const scan scripts[][SCANS_MAX] = {
+    { { 0 } },
+    { { 0 } }, /* libjpeg's own */
+    { { -1, 0, 0, 0, 0 }, { -1, 1, 63, 0, 0 } },
+    { { -1, 0, 0, 0, 3 }, { -1, 1, 5, 0, 3 }, { -1, 6, 63, 0, 3 }, { -1, 0, 0, 3, 2 }, { -1, 1, 63, 3, 2 }, { -1, 1, 63, 2, 1 }, { -1, 0, 0, 2, 1 },
+      { -1, 0, 0, 1, 0 }, { -1, 1, 63, 1, 0 } },
+    { { -1, 0, 0, 0, 1 }, { -1, 1, 2, 0, 0 }, { -1, 3, 20, 0, 1 }, { -1, 21, 63, 0, 2 }, { -1, 21, 63, 2, 1 }, { -1, 3, 63, 1, 0 }, { -1, 0, 0, 1, 0 } },
+    { { -1, 0, 0, 0, 0 }, { -1, 1, 1, 0, 0 }, { -1, 2, 2, 0, 1 }, { -1, 3, 63, 0, 0 }, { -1, 2, 2, 1, 0 } },
+    { { -1, 0, 0, 0, 0 } }, /* nothing but DC */
+    { { -2, 0, 63, 0, 0 } }, /* sequential, each component alone */
+};
+
+static int fill_scans(const scan *set, int components, jpeg_scan_info *ret)
+{
+    int count = 0;
+    for (; set->last || set->components; set++) {
+        bool together = set->components == -1 && set->last == 0;
+        for (int c = 0; c < (together ? 1 : components); c++) {
+            ret[count] = (jpeg_scan_info){ together ? components : 1, { c }, set->first, set->last, set->high, set->low };
+            for (int i = 1; together && i < components; i++)
+                ret[count].component_index[i] = i;
+            count++;
+        }
+    }
+    return count;
+}
+
 static size_t write_kind(const kind *k, int width, int height, uint8_t *ret)
 {
     struct jpeg_compress_struct c;
@@ -34,6 +68,13 @@ static size_t write_kind(const kind *k, int width, int height, uint8_t *ret)
     c.comp_info[0].h_samp_factor = k->across;
     c.comp_info[0].v_samp_factor = k->down;
     c.restart_interval = (unsigned)k->restart;
+    jpeg_scan_info scans[3 * SCANS_MAX];
+    if (k->script == 1)
+        jpeg_simple_progression(&c);
+    else if (k->script) {
+        c.num_scans = fill_scans(scripts[k->script], k->count, scans);
+        c.scan_info = scans;
+    }
     jpeg_start_compress(&c, TRUE);
     uint8_t *samples = picture(width, height, k->count);
     uint32_t random = 77;
@@ -101,11 +142,27 @@ static void every_quality(void **state)
     }
 }
 
+static void every_set_of_scans(void **state)
+{
+    (void)state;
+    for (int script = 1; script < (int)(sizeof scripts / sizeof *scripts); script++)
+        for (int restart = 0; restart <= 5; restart += 5)
+            for (int quality = 40; quality <= 100; quality += 30) {
+                kind colour = { 3, 2, 2, restart, script, quality }, other = { 3, 2, 1, restart, script, quality };
+                kind grey = { 1, 1, 1, restart, script, quality };
+                check(&colour, 131, 97);
+                check(&colour, 7, 9);
+                check(&other, 67, 83);
+                check(&grey, 72, 50);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sampling_at_every_scale),
         cmocka_unit_test(every_quality),
+        cmocka_unit_test(every_set_of_scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

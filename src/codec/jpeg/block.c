@@ -1,0 +1,15 @@
+/* The rare way over a block's rest. */
+#include "codec/jpeg/block.h"
+
+bool px_jpeg_skip_slowly(const px_jpeg_huffman *h, px_jpeg_bits bits, int far, px_jpeg_bits *ret)
+{
+    uint32_t entry = 1;
+    while (far < 64 && entry) {
+        px_jpeg_refill(&bits);
+        entry = px_jpeg_look(h, PX_JPEG_AC, &bits);
+        px_jpeg_drop(&bits, entry);
+        far += px_jpeg_far(entry);
+    }
+    *ret = bits;
+    return entry && px_jpeg_ends_well(far, 64);
+}

@@ -1,0 +1,75 @@
+/* inside.h - our own JPEG decoder's parts, as its files share them. Private to them. */
+#ifndef PX_CODEC_JPEG_INSIDE_H
+#define PX_CODEC_JPEG_INSIDE_H
+
+#include "codec/jpeg/idct.h"
+#include "codec/jpeg/scaled.h"
+
+extern const uint8_t px_jpeg_zigzag[64]; /* where in rows of 8 a coefficient lies */
+
+/* A component on its way from codes to samples. */
+typedef struct px_jpeg_plane {
+    px_plane_size size;
+    int across, down;       /* blocks in an MCU */
+    int places;             /* coefficients that are kept of a block; each group has one more, for those that are not */
+    int last;               /* of those, in zigzag order */
+    uint64_t kept;          /* likewise, a bit for each */
+    uint16_t place_of[256]; /* by how far reading came: of the coefficient before, times PX_JPEG_GROUP */
+    float steps[64];
+    bool has_steps;
+    px_jpeg_huffman dc, ac; /* of this scan */
+    int before;             /* DC of the block before */
+    int16_t *group;         /* of the chunk's first one */
+    uint8_t *samples;       /* owned; the lines of a row of MCUs */
+    size_t stride;
+    int given;              /* lines */
+
+    /* Where the picture comes in several scans: */
+    int blocks_across, blocks_down; /* of the component alone; groups and masks are as many as the frame's MCUs have */
+    int groups_across;
+    int16_t *groups;        /* owned; those of the whole picture, row by row, or NULL */
+    uint64_t *masks;        /* owned; by block, which of the coefficients are not 0; NULL where scans do not refine */
+    int8_t low[64];         /* by coefficient: the lowest bit that came; -1: none did */
+} px_jpeg_plane;
+
+struct px_jpeg_scaled {
+    px_jpeg_frame frame;
+    const px_jpeg_idct *idct;
+    px_jpeg_plane planes[PX_JPEG_COMPONENTS];
+    bool whole;                 /* all scans are read before the first sample is made */
+    int mcus_across, mcus_down; /* of the picture */
+    int row;                    /* of MCUs, the next one */
+    uint32_t scans;             /* so far */
+    int left;                   /* MCUs to the next restart marker */
+    int restarts;               /* markers so far, in this scan */
+    int run;                    /* blocks from here that are all at the end of their band */
+    bool lost;                  /* the segment's bits have ended: the rest of it is grey */
+    bool truncated;
+    int16_t *chunk;             /* owned; the chunk's coefficients */
+    size_t chunk_bytes;
+    int line;                   /* of grey: the next one in the row of MCUs */
+    px_jpeg_input input;
+};
+
+static inline size_t px_jpeg_group_count(const px_jpeg_plane *p) { return (size_t)(p->places + 1) * PX_JPEG_GROUP; }
+
+/* A scan begins at the next byte: its codes, its first segment. */
+PX_CHECKED px_status px_jpeg_begin_scan(px_jpeg_scaled *self, px_error *err);
+
+/* Before each MCU: passes the restart marker that may be due. */
+PX_CHECKED px_status px_jpeg_restart(px_jpeg_scaled *self, px_error *err);
+static inline px_status px_jpeg_before_mcu(px_jpeg_scaled *self, px_error *err)
+{
+    return self->frame.restart && self->left-- == 0 ? px_jpeg_restart(self, err) : PX_OK;
+}
+
+/* What it means that the segment has no more bits than were taken, or that there is no such code. */
+PX_CHECKED px_status px_jpeg_judge_end(px_jpeg_scaled *self, px_error *err);
+
+/* Where it is accepted that the source ends early, that is no failure. */
+PX_CHECKED px_status px_jpeg_judge_truncated(px_jpeg_scaled *self, px_error *err);
+
+/* Reads all scans into `groups`. */
+PX_CHECKED px_status px_jpeg_read_scans(px_jpeg_scaled *self, px_error *err);
+
+#endif

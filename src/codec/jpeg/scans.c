@@ -1,0 +1,435 @@
+/* Pictures in several scans: progressive ones (T.81 annex G), and sequential ones whose components come one after the other.
+ *
+ * Of each block only the coefficients of the scale are held, and a mask that tells which of all 64 are not zero: in scans that refine,
+ * each of those has a bit, so who wants any coefficient of a block has to know about all. What a scan brings is read as far as that needs it;
+ * a scan that neither brings a coefficient of the scale nor says anything that later ones could refer to is passed over. */
+#include "codec/big_endian.h"
+#include "codec/jpeg/block.h"
+
+static uint64_t below(int k) { return k > 63 ? UINT64_MAX : (UINT64_C(1) << k) - 1; }
+
+/* Where block x, y of a component is held. */
+static inline int16_t *block_at(const px_jpeg_plane *p, int x, int y)
+{
+    return p->groups + ((size_t)y * (size_t)p->groups_across + (size_t)(x / PX_JPEG_GROUP)) * px_jpeg_group_count(p) + x % PX_JPEG_GROUP;
+}
+
+static inline uint64_t *mask_at(const px_jpeg_plane *p, int x, int y)
+{
+    return p->masks + ((size_t)y * (size_t)p->groups_across * PX_JPEG_GROUP + (size_t)x);
+}
+
+/* What a kind of scan does to one block. */
+typedef bool block_reader(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y);
+
+PX_JPEG_INLINE bool read_sequential(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
+{
+    (void)self;
+    return px_jpeg_take_block(p, b, block_at(p, x, y));
+}
+
+PX_JPEG_INLINE bool read_dc(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
+{
+    px_jpeg_refill(b);
+    uint32_t entry = px_jpeg_look(&p->dc, PX_JPEG_DC, b);
+    p->before = (int)((unsigned)p->before + (unsigned)px_jpeg_amplitude(b, entry));
+    px_jpeg_drop(b, entry);
+    *block_at(p, x, y) = (int16_t)((unsigned)p->before << self->frame.scan.low);
+    return entry != 0;
+}
+
+PX_JPEG_INLINE bool refine_dc(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
+{
+    px_jpeg_refill(b);
+    int16_t *to = block_at(p, x, y);
+    *to = (int16_t)(*to | (int)(b->bits >> 63) << self->frame.scan.low);
+    px_jpeg_drop(b, 1);
+    return true;
+}
+
+/* A code for the end of this block and some more: how many. */
+PX_JPEG_INLINE int run_of(const px_jpeg_bits *b, uint32_t entry)
+{
+    uint64_t rest = b->bits << (entry >> 16 & 31);
+    int size = (int)(entry >> 24);
+    return (int)(rest >> 1 >> (63 - size)) + (1 << size);
+}
+
+/* The first bits of a band (G.1.2.2). */
+PX_JPEG_INLINE bool read_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    int far = scan->first, end = scan->last + 1, last = p->last, low = scan->low;
+    if (self->run) {
+        self->run--;
+        return true;
+    }
+    int16_t *to = block_at(p, x, y);
+    uint64_t mask = 0;
+    while (far < end && (low || far <= last)) {
+        px_jpeg_refill(b);
+        uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+        far += px_jpeg_far(entry);
+        if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
+            self->run = run_of(b, entry) - 1;
+            px_jpeg_drop(b, entry);
+            *mask_at(p, x, y) |= mask;
+            return entry != 0;
+        }
+        int value = px_jpeg_amplitude(b, entry);
+        px_jpeg_drop(b, entry);
+        if (entry >> 24 == 0) /* sixteen zeros */
+            continue;
+        to[p->place_of[far]] = (int16_t)((unsigned)value << low);
+        mask |= UINT64_C(1) << ((far - 1) & 63);
+    }
+    *mask_at(p, x, y) |= mask;
+    while (far < end) {
+        px_jpeg_refill(b);
+        uint32_t entry = p->ac.skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
+        int came = far + px_jpeg_far(entry);
+        if (entry == 0 || !(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
+            entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+            came = far + px_jpeg_far(entry);
+            if (came >= PX_JPEG_BLOCK_ENDS)
+                self->run = run_of(b, entry) - 1;
+            if (!entry)
+                return false;
+        }
+        px_jpeg_drop(b, entry);
+        far = came;
+    }
+    return px_jpeg_ends_well(far, end);
+}
+
+/* A bit for each coefficient of `which`, which are not 0: those that are held take it (G.1.2.3). */
+PX_JPEG_INLINE void refine_these(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to, uint64_t which, int low)
+{
+    int count = __builtin_popcountll(which);
+    px_jpeg_refill(b);
+    uint64_t bits = b->bits;
+    if (__builtin_expect(count > 32, 0)) { /* more than are sure to be there */
+        px_jpeg_drop(b, 32);
+        px_jpeg_refill(b);
+        bits = (bits >> 32 << 32) | b->bits >> 32;
+        count -= 32;
+    }
+    px_jpeg_drop(b, (unsigned)count);
+    for (uint64_t held = which & p->kept; held; held &= held - 1) {
+        int k = __builtin_ctzll(held), at = __builtin_popcountll(which & below(k));
+        int16_t *value = to + p->place_of[k + 1];
+        int one = (int)(bits >> (63 - at) & 1) << low;
+        *value = (int16_t)(*value + (*value < 0 ? -one : one));
+    }
+}
+
+/* One more bit of a band: new coefficients, each with a bit for all that it steps over and that are not 0. */
+PX_JPEG_INLINE bool refine_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    int16_t *to = block_at(p, x, y);
+    uint64_t *mask = mask_at(p, x, y), left = below(scan->last + 1) & ~below(scan->first), old = *mask & left;
+    int low = scan->low;
+    while (left && !self->run) {
+        px_jpeg_refill(b);
+        uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+        int far = px_jpeg_far(entry), size = (int)(entry >> 24);
+        if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
+            self->run = run_of(b, entry);
+            px_jpeg_drop(b, entry);
+            if (!entry)
+                return false;
+            break;
+        }
+        int value = px_jpeg_amplitude(b, entry);
+        px_jpeg_drop(b, entry);
+        uint64_t zeros = left & ~old;
+        for (int i = 1; i < far; i++)
+            zeros &= zeros - 1;
+        uint64_t place = zeros & -zeros; /* 0: there are not so many */
+        if (size > 1 || (size && !place))
+            return false;
+        uint64_t over = old & left & (place - 1);
+        if (over)
+            refine_these(p, b, to, over, low);
+        if (size) {
+            *mask |= place;
+            to[p->place_of[__builtin_ctzll(place) + 1]] = (int16_t)(value * (1 << low));
+        }
+        left &= place ? ~(place | (place - 1)) : 0;
+    }
+    if (self->run) {
+        self->run--;
+        if (old & left)
+            refine_these(p, b, to, old & left, low);
+    }
+    return true;
+}
+
+/* One component alone: its blocks, row by row. */
+PX_JPEG_INLINE px_status read_alone(px_jpeg_scaled *self, px_jpeg_plane *p, block_reader *read, px_error *err)
+{
+    for (int y = 0; y < p->blocks_down; y++)
+        for (int x = 0; x < p->blocks_across; x++) {
+            PX_TRY(px_jpeg_before_mcu(self, err));
+            if (self->lost)
+                return PX_OK;
+            PX_TRY(px_jpeg_room(&self->input, err));
+            px_jpeg_bits bits = self->input.bits;
+            bool good = read(self, p, &bits, x, y);
+            self->input.bits = bits;
+            if (!good || px_jpeg_overran(&self->input))
+                PX_TRY(px_jpeg_judge_end(self, err));
+        }
+    return PX_OK;
+}
+
+static px_status read_mcu(px_jpeg_scaled *self, block_reader *read, int column, int row, px_error *err)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    for (int i = 0; i < scan->count; i++) {
+        px_jpeg_plane *p = &self->planes[scan->components[i]];
+        for (int block = 0; block < p->across * p->down; block++) {
+            PX_TRY(px_jpeg_room(&self->input, err));
+            px_jpeg_bits bits = self->input.bits;
+            bool good = read(self, p, &bits, column * p->across + block % p->across, row * p->down + block / p->across);
+            self->input.bits = bits;
+            if (!good || px_jpeg_overran(&self->input))
+                return px_jpeg_judge_end(self, err);
+        }
+    }
+    return PX_OK;
+}
+
+PX_JPEG_INLINE px_status read_together(px_jpeg_scaled *self, block_reader *read, px_error *err)
+{
+    for (int row = 0; row < self->mcus_down; row++)
+        for (int column = 0; column < self->mcus_across; column++) {
+            PX_TRY(px_jpeg_before_mcu(self, err));
+            if (self->lost)
+                return PX_OK;
+            PX_TRY(read_mcu(self, read, column, row, err));
+        }
+    return PX_OK;
+}
+
+PX_JPEG_INLINE px_status read_by(px_jpeg_scaled *self, block_reader *read, px_error *err)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    return scan->count == 1 ? read_alone(self, &self->planes[scan->components[0]], read, err) : read_together(self, read, err);
+}
+
+static px_status read_data(px_jpeg_scaled *self, px_error *err)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    if (!self->frame.progressive)
+        return read_by(self, read_sequential, err);
+    if (scan->first == 0)
+        return scan->high == 0 ? read_by(self, read_dc, err) : read_by(self, refine_dc, err);
+    px_jpeg_plane *p = &self->planes[scan->components[0]];
+    return scan->high == 0 ? read_alone(self, p, read_band, err) : read_alone(self, p, refine_band, err);
+}
+
+/* Is the scan one that can be, behind those that came (G.1.1.1.1)? */
+static px_status judge_scan(px_jpeg_scaled *self, px_error *err)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    if (!self->frame.progressive)
+        return PX_OK;
+    bool good = scan->first == 0 ? scan->last == 0 : scan->first <= scan->last && scan->last < 64 && scan->count == 1;
+    good = good && scan->low <= 13 && (scan->high == 0 || scan->low == scan->high - 1);
+    for (int i = 0; i < scan->count && good; i++)
+        for (int k = scan->first; k <= scan->last; k++) {
+            int8_t *low = &self->planes[scan->components[i]].low[k];
+            good = good && scan->high == (*low > 0 ? *low : 0);
+            *low = (int8_t)scan->low;
+        }
+    return good ? PX_OK : px_fail(err, PX_CORRUPT_IMAGE, "JPEG: its scans contradict each other");
+}
+
+/* Nothing that is wanted, and nothing to refer to? */
+static bool is_unwanted(const px_jpeg_scaled *self)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    int last = self->planes[scan->components[0]].last;
+    return self->frame.progressive && scan->first > last && (scan->low == 0 || last == 0);
+}
+
+/* To the marker behind the scan. */
+static px_status leave_scan(px_jpeg_scaled *self, px_error *err)
+{
+    px_jpeg_input *input = &self->input;
+    do {
+        PX_TRY(px_jpeg_leave(input, err));
+        if (input->marker < PX_JPEG_RESTART || input->marker > PX_JPEG_RESTART + 7)
+            return PX_OK;
+        input->marker = 0;
+    } while (true);
+}
+
+static px_status read_scan(px_jpeg_scaled *self, px_error *err)
+{
+    px_jpeg_input *input = &self->input;
+    if (++self->scans > input->limits->scans)
+        return px_fail(err, PX_TOO_MANY_FRAMES, "JPEG: more than %u scans (limits.scans)", input->limits->scans);
+    PX_TRY(judge_scan(self, err));
+    if (is_unwanted(self))
+        return PX_OK;
+    PX_TRY(px_jpeg_begin_scan(self, err));
+    return read_data(self, err);
+}
+
+enum { SEGMENT_BYTES = 4096 }; /* all tables that there can be take half of it */
+
+/* A segment of a marker, without its length. */
+typedef struct segment {
+    uint8_t bytes[SEGMENT_BYTES];
+    size_t at, count;
+} segment;
+
+static px_status bad_segment(px_error *err) { return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a marker between scans contradicts itself"); }
+
+static px_status read_length(px_jpeg_scaled *self, size_t *ret, px_error *err)
+{
+    int high, low;
+    PX_TRY(px_jpeg_byte(&self->input, &high, err));
+    PX_TRY(px_jpeg_byte(&self->input, &low, err));
+    if (high == 0 && low < 2)
+        return bad_segment(err);
+    *ret = (size_t)(high << 8 | low) - 2;
+    return PX_OK;
+}
+
+static px_status read_segment(px_jpeg_scaled *self, segment *ret, px_error *err)
+{
+    ret->at = 0;
+    PX_TRY(read_length(self, &ret->count, err));
+    if (ret->count > SEGMENT_BYTES)
+        return bad_segment(err);
+    for (size_t i = 0; i < ret->count; i++) {
+        int byte;
+        PX_TRY(px_jpeg_byte(&self->input, &byte, err));
+        ret->bytes[i] = (uint8_t)byte;
+    }
+    return PX_OK;
+}
+
+/* Codes (B.2.4.2). */
+static px_status take_codes(px_jpeg_scaled *self, segment *s, px_error *err)
+{
+    while (s->at < s->count) {
+        const uint8_t *head = s->bytes + s->at;
+        int place = head[0];
+        size_t values = 0;
+        if (s->count - s->at < 17 || (place & 0xef) > 3)
+            return bad_segment(err);
+        px_jpeg_codes *codes = place & 0x10 ? &self->frame.ac[place & 3] : &self->frame.dc[place & 3];
+        *codes = (px_jpeg_codes){ .there = true };
+        for (int i = 1; i <= 16; i++)
+            values += codes->counts[i] = head[i];
+        s->at += 17;
+        if (values > 256 || values > s->count - s->at)
+            return bad_segment(err);
+        memcpy(codes->values, s->bytes + s->at, values);
+        s->at += values;
+    }
+    return PX_OK;
+}
+
+/* Steps of quantisation (B.2.4.1). */
+static px_status take_steps(px_jpeg_scaled *self, segment *s, px_error *err)
+{
+    while (s->at < s->count) {
+        int place = s->bytes[s->at] & 15, wide = s->bytes[s->at] >> 4 != 0;
+        const uint8_t *at = s->bytes + s->at + 1;
+        s->at += (size_t)(1 + 64 * (1 + wide));
+        if (place > 3 || s->at > s->count)
+            return bad_segment(err);
+        for (int k = 0; k < 64; k++)
+            self->frame.steps[place][px_jpeg_zigzag[k]] = (uint16_t)(wide ? px_get_16(at + 2 * k) : at[k]);
+        self->frame.has_steps[place] = true;
+    }
+    return PX_OK;
+}
+
+static px_status take_restart(px_jpeg_scaled *self, segment *s, px_error *err)
+{
+    if (s->count != 2)
+        return bad_segment(err);
+    self->frame.restart = (int)px_get_16(s->bytes);
+    return PX_OK;
+}
+
+/* The head of a scan (B.2.3). */
+static px_status take_scan(px_jpeg_scaled *self, segment *s, px_error *err)
+{
+    px_jpeg_frame *f = &self->frame;
+    px_jpeg_scan scan = { .count = s->count ? s->bytes[0] : 0 };
+    if (scan.count < 1 || scan.count > f->count || s->count != (size_t)(4 + 2 * scan.count))
+        return bad_segment(err);
+    for (int i = 0; i < scan.count; i++) {
+        const uint8_t *at = s->bytes + 1 + 2 * i;
+        int c = 0;
+        while (c < f->count && f->ids[c] != at[0])
+            c++;
+        if (c == f->count || (i && c == scan.components[i - 1]) || (i > 1 && c == scan.components[0]) || (at[1] & 0xcc))
+            return bad_segment(err);
+        scan.components[i] = c;
+        scan.dc[i] = at[1] >> 4;
+        scan.ac[i] = at[1] & 15;
+    }
+    const uint8_t *band = s->bytes + 1 + 2 * scan.count;
+    scan.first = band[0];
+    scan.last = band[1];
+    scan.high = band[2] >> 4;
+    scan.low = band[2] & 15;
+    f->scan = scan;
+    return read_scan(self, err);
+}
+
+static const struct {
+    uint8_t marker;
+    px_status (*take)(px_jpeg_scaled *self, segment *s, px_error *err);
+} segments[] = { { 0xc4, take_codes }, { 0xdb, take_steps }, { 0xdd, take_restart }, { 0xda, take_scan } };
+
+/* What stands at a marker between scans. Comments, what applications left there and what has no meaning here are passed over. */
+static px_status read_marker(px_jpeg_scaled *self, int marker, px_error *err)
+{
+    px_jpeg_input *input = &self->input;
+    segment s;
+    for (size_t i = 0; i < sizeof segments / sizeof *segments; i++)
+        if (marker == segments[i].marker) {
+            PX_TRY(read_segment(self, &s, err));
+            return segments[i].take(self, &s, err);
+        }
+    if (marker < 0xdc || marker == 0xdf || (marker > 0xef && marker != 0xfe))
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a marker that cannot be between scans: %02x", (unsigned)marker);
+    PX_TRY(read_length(self, &s.count, err));
+    self->frame.metadata_bytes += s.count;
+    if (self->frame.metadata_bytes > input->limits->metadata_bytes)
+        return px_fail(err, PX_TOO_MANY_BYTES, "JPEG: more than %llu bytes of metadata (limits.metadata_bytes)",
+                       (unsigned long long)input->limits->metadata_bytes);
+    return px_jpeg_pass(input, s.count, err);
+}
+
+static px_status read_all(px_jpeg_scaled *self, px_error *err)
+{
+    px_jpeg_input *input = &self->input;
+    PX_TRY(read_scan(self, err));
+    for (;;) {
+        PX_TRY(leave_scan(self, err));
+        int marker = input->marker;
+        if (marker == PX_JPEG_END)
+            return input->ended ? px_jpeg_judge_truncated(self, err) : PX_OK;
+        input->marker = 0;
+        PX_TRY(read_marker(self, marker, err));
+    }
+}
+
+px_status px_jpeg_read_scans(px_jpeg_scaled *self, px_error *err)
+{
+    px_status status = read_all(self, err);
+    bool accepted = status == PX_TRUNCATED_IMAGE && self->input.limits->truncated;
+    self->truncated = self->truncated || accepted;
+    return accepted ? PX_OK : status;
+}
