@@ -7,17 +7,17 @@
 
 #define PX_JPEG_INLINE static inline __attribute__((always_inline))
 
-/* Coefficients one by one to the end of a sequential block, for what skip's entries cannot say. *ret are the bits behind them. */
-bool px_jpeg_skip_slowly(const px_jpeg_huffman *h, px_jpeg_bits bits, int far, px_jpeg_bits *ret);
+/* Coefficients one by one to the end of a sequential block, for what skip's entries cannot say. */
+bool px_jpeg_skip_slowly(const px_jpeg_huffman *h, px_jpeg_bits *bits, int far);
 
 /* The entry of the next code, 0 if there is none. Takes nothing of a code that the table knows, and of others all but the amplitude. */
 PX_JPEG_INLINE uint32_t px_jpeg_look(const px_jpeg_huffman *h, px_jpeg_use use, px_jpeg_bits *b)
 {
     uint32_t entry = h->code[b->bits >> (64 - PX_JPEG_CODE_BITS)];
     if (__builtin_expect(entry == 0, 0)) {
-        px_jpeg_bits behind;
-        entry = px_jpeg_long_code(h, use, *b, &behind);
-        *b = behind;
+        px_jpeg_bits slow = *b;
+        entry = px_jpeg_long_code(h, use, &slow);
+        *b = slow;
     }
     return entry;
 }
@@ -39,32 +39,25 @@ PX_JPEG_INLINE bool px_jpeg_ends_well(int far, int end) { return far == end || (
 /* To the end of a sequential block, from coefficient `far`. An entry that leads further holds codes of the next block, or errors. */
 PX_JPEG_INLINE bool px_jpeg_skip(const px_jpeg_huffman *h, px_jpeg_bits *b, int far)
 {
-    px_jpeg_bits was, behind;
-    int came;
-    do {
-        px_jpeg_refill(b);
-        was = *b;
+    uint64_t was;
+    int count, came;
+    for (int i = 0;; i ^= 1) {
+        if (i == 0)
+            px_jpeg_refill(b);
+        was = b->bits;
+        count = b->count;
         came = far;
-        uint16_t entry = h->skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
-        if (__builtin_expect(entry == 0, 0))
-            goto slowly;
+        uint32_t entry = h->skip[was >> (64 - PX_JPEG_SKIP_BITS)];
         px_jpeg_drop(b, entry);
-        far += entry >> 8;
-        if (far >= 64)
+        far += (int)(entry >> 8);
+        if (__builtin_expect(far >= 64, 0))
             break;
-        was = *b;
-        came = far;
-        entry = h->skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
-        if (__builtin_expect(entry == 0, 0))
-            goto slowly;
-        px_jpeg_drop(b, entry);
-        far += entry >> 8;
-    } while (far < 64);
-    if (px_jpeg_ends_well(far, 64))
+    }
+    if (__builtin_expect(px_jpeg_ends_well(far, 64), 1))
         return true;
-slowly:;
-    bool good = px_jpeg_skip_slowly(h, was, came, &behind);
-    *b = behind;
+    px_jpeg_bits slow = { was, count, b->at };
+    bool good = px_jpeg_skip_slowly(h, &slow, came);
+    *b = slow;
     return good;
 }
 

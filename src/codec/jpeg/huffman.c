@@ -57,7 +57,7 @@ static uint16_t skip_of(const px_jpeg_huffman *h, px_jpeg_use use, unsigned top)
         taken += (int)(entry & 63);
         far = next_far;
     }
-    return (uint16_t)(taken | far << 8);
+    return (uint16_t)(taken ? taken | far << 8 : PX_JPEG_NOWHERE << 8);
 }
 
 bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *h)
@@ -73,11 +73,10 @@ bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_h
     return true;
 }
 
-uint32_t px_jpeg_long_code(const px_jpeg_huffman *h, px_jpeg_use use, px_jpeg_bits bits, px_jpeg_bits *ret)
+uint32_t px_jpeg_long_code(const px_jpeg_huffman *h, px_jpeg_use use, px_jpeg_bits *bits)
 {
-    int symbol = 0, length = find_code(h, (unsigned)(bits.bits >> 48), 16, &symbol);
-    *ret = bits;
-    px_jpeg_drop(ret, (unsigned)length);
-    px_jpeg_refill(ret);
+    int symbol = 0, length = find_code(h, (unsigned)(bits->bits >> 48), 16, &symbol);
+    px_jpeg_drop(bits, (unsigned)length);
+    px_jpeg_refill(bits);
     return length ? entry_of(0, symbol, use) : 0;
 }

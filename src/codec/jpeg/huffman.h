@@ -8,6 +8,7 @@ enum {
     PX_JPEG_CODE_BITS = 10,
     PX_JPEG_SKIP_BITS = 12,
     PX_JPEG_STEP_BITS = 28, /* the most that one entry takes: of 56 bits, two can be taken without a refill */
+    PX_JPEG_NOWHERE = 255,    /* how far an entry of `skip` goes that says nothing */
     PX_JPEG_BLOCK_ENDS = 128, /* added to how far an entry goes, if the block ends with it */
 };
 
@@ -24,7 +25,7 @@ typedef struct px_jpeg_huffman {
     uint32_t code[1 << PX_JPEG_CODE_BITS];
 
     /* As many codes with amplitudes as those bits begin, for coefficients that nobody wants; the last one's amplitude may end behind
-     * them. Bits 0-5 and 8-15 as above, all codes together. Not of codes for DC. 0: not one code is so. */
+     * them. Bits 0-5 and 8-15 as above, all codes together. Not of codes for DC. Where not one code is so: no bits, and as far as no block goes. */
     uint16_t skip[1 << PX_JPEG_SKIP_BITS];
 
     uint32_t ends[17];  /* by length: the first 16 bits that are behind all codes so long */
@@ -39,8 +40,7 @@ typedef enum px_jpeg_use { PX_JPEG_DC, PX_JPEG_AC, PX_JPEG_BAND } px_jpeg_use;
 /* False if no such codes can be. */
 bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *ret);
 
-/* The entry of a code that is longer than `code` looks at, which it takes, as if the code had no length; 0: there is none. *ret are the bits
- * behind it, refilled. */
-uint32_t px_jpeg_long_code(const px_jpeg_huffman *huffman, px_jpeg_use use, px_jpeg_bits bits, px_jpeg_bits *ret);
+/* The entry of a code that is longer than `code` looks at, which it takes, as if the code had no length; 0: there is none. Refills. */
+uint32_t px_jpeg_long_code(const px_jpeg_huffman *huffman, px_jpeg_use use, px_jpeg_bits *bits);
 
 #endif

@@ -29,7 +29,7 @@ typedef struct px_jpeg_plane {
     int groups_across;
     int16_t *groups;        /* owned; those of the whole picture, row by row, or NULL */
     uint64_t *masks;        /* owned; by block, which of the coefficients are not 0; NULL where scans do not refine */
-    int8_t low[64];         /* by coefficient: the lowest bit that came; -1: none did */
+    uint64_t unknown;       /* coefficients of which the masks do not tell, since nobody wants them and they are said to be whole */
 } px_jpeg_plane;
 
 struct px_jpeg_scaled {

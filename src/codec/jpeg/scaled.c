@@ -97,7 +97,6 @@ static px_status plan_whole(px_jpeg_scaled *self, int c, px_error *err)
     const px_jpeg_frame *f = &self->frame;
     px_jpeg_plane *p = &self->planes[c];
     size_t groups = group_count(f, c);
-    memset(p->low, -1, sizeof p->low);
     p->blocks_across = ceil_div(ceil_div(f->width * f->across[c], f->across[0]), 8);
     p->blocks_down = ceil_div(ceil_div(f->height * f->down[c], f->down[0]), 8);
     p->groups = calloc(groups, group_bytes(p->size.eighths));

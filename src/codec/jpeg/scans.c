@@ -88,7 +88,7 @@ PX_JPEG_INLINE bool read_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bi
         px_jpeg_refill(b);
         uint32_t entry = p->ac.skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
         int came = far + px_jpeg_far(entry);
-        if (entry == 0 || !(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
+        if (!(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
             entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
             came = far + px_jpeg_far(entry);
             if (came >= PX_JPEG_BLOCK_ENDS)
@@ -119,7 +119,8 @@ PX_JPEG_INLINE void refine_these(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to,
         int k = __builtin_ctzll(held), at = __builtin_popcountll(which & below(k));
         int16_t *value = to + p->place_of[k + 1];
         int one = (int)(bits >> (63 - at) & 1) << low;
-        *value = (int16_t)(*value + (*value < 0 ? -one : one));
+        if ((*value & one) == 0)
+            *value = (int16_t)(*value + (*value < 0 ? -one : one));
     }
 }
 
@@ -230,29 +231,30 @@ static px_status read_data(px_jpeg_scaled *self, px_error *err)
     return scan->high == 0 ? read_alone(self, p, read_band, err) : read_alone(self, p, refine_band, err);
 }
 
-/* Is the scan one that can be, behind those that came (G.1.1.1.1)? */
-static px_status judge_scan(px_jpeg_scaled *self, px_error *err)
-{
-    const px_jpeg_scan *scan = &self->frame.scan;
-    if (!self->frame.progressive)
-        return PX_OK;
-    bool good = scan->first == 0 ? scan->last == 0 : scan->first <= scan->last && scan->last < 64 && scan->count == 1;
-    good = good && scan->low <= 13 && (scan->high == 0 || scan->low == scan->high - 1);
-    for (int i = 0; i < scan->count && good; i++)
-        for (int k = scan->first; k <= scan->last; k++) {
-            int8_t *low = &self->planes[scan->components[i]].low[k];
-            good = good && scan->high == (*low > 0 ? *low : 0);
-            *low = (int8_t)scan->low;
-        }
-    return good ? PX_OK : px_fail(err, PX_CORRUPT_IMAGE, "JPEG: its scans contradict each other");
-}
-
 /* Nothing that is wanted, and nothing to refer to? */
 static bool is_unwanted(const px_jpeg_scaled *self)
 {
     const px_jpeg_scan *scan = &self->frame.scan;
     int last = self->planes[scan->components[0]].last;
     return self->frame.progressive && scan->first > last && (scan->low == 0 || last == 0);
+}
+
+/* Is the scan one that can be (G.1.1.1.1)? In what order scans come, libjpeg does not mind, and neither do we, as long as what one refers to
+ * is known: of coefficients that nobody wants, the last bits are not. */
+static px_status judge_scan(px_jpeg_scaled *self, px_error *err)
+{
+    const px_jpeg_scan *scan = &self->frame.scan;
+    px_jpeg_plane *p = &self->planes[scan->components[0]];
+    uint64_t band = below(scan->last + 1) & ~below(scan->first);
+    if (!self->frame.progressive)
+        return PX_OK;
+    bool good = scan->first == 0 ? scan->last == 0 : scan->first <= scan->last && scan->last < 64 && scan->count == 1;
+    good = good && scan->low <= 13 && (scan->high == 0 || scan->low == scan->high - 1);
+    if (!good || (scan->high && band & p->unknown && !is_unwanted(self)))
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: its scans contradict each other");
+    if (scan->low == 0 && (scan->high == 0 || is_unwanted(self)))
+        p->unknown |= band & ~below(p->last + 1);
+    return PX_OK;
 }
 
 /* To the marker behind the scan. */
