@@ -32,12 +32,32 @@ typedef struct px_jpeg_plane {
     uint64_t unknown;       /* coefficients of which the masks do not tell, since nobody wants them and they are said to be whole */
 } px_jpeg_plane;
 
+/* A block of an MCU, in the order of the scan. */
+typedef struct px_jpeg_block {
+    px_jpeg_plane *plane;
+    int h, v; /* across and down in the MCU */
+} px_jpeg_block;
+
+/* What reads the data of scans: one set for each CPU level. */
+typedef struct px_jpeg_readers {
+    const char *name;
+    px_status (*chunk)(px_jpeg_scaled *self, int count, px_error *err); /* so many MCUs of the one scan, into the chunk */
+    px_status (*scan)(px_jpeg_scaled *self, px_error *err);             /* one of several, into the groups of the whole picture */
+} px_jpeg_readers;
+
+const px_jpeg_readers *px_jpeg_readers_best(void); /* for this CPU */
+extern const px_jpeg_readers px_jpeg_readers_baseline;
+extern const px_jpeg_readers px_jpeg_readers_avx2; /* only where PX_HAVE_AVX2; AVX2 comes with BMI2 */
+
 struct px_jpeg_scaled {
     px_jpeg_frame frame;
     const px_jpeg_idct *idct;
+    const px_jpeg_readers *readers;
     px_jpeg_plane planes[PX_JPEG_COMPONENTS];
     bool whole;                 /* all scans are read before the first sample is made */
     int mcus_across, mcus_down; /* of the picture */
+    px_jpeg_block blocks[PX_JPEG_MCU_BLOCKS]; /* of the scan's MCU */
+    int block_count;
     int row;                    /* of MCUs, the next one */
     uint32_t scans;             /* so far */
     int left;                   /* MCUs to the next restart marker */

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "codec/jpeg/block.h"
+#include "codec/jpeg/inside.h"
 
 enum { STRIDE_SPARE = 16 };
 
@@ -159,6 +159,7 @@ px_status px_jpeg_scaled_create(const px_jpeg_frame *frame, const px_plane_size 
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG decoder");
     self->frame = *frame;
     self->idct = px_jpeg_idct_best();
+    self->readers = px_jpeg_readers_best();
     px_jpeg_input_start(&self->input, source, limits, frame->offset);
     px_status status = start(self, sizes, err);
     if (status == PX_OK)
@@ -195,6 +196,8 @@ static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
     if (!p->has_steps)
         px_jpeg_steps(f->steps[quant], p->size.eighths, p->steps);
     p->has_steps = true;
+    for (int b = 0; b < p->across * p->down; b++)
+        self->blocks[self->block_count++] = (px_jpeg_block){ p, b % p->across, b / p->across };
     bool dc = !f->progressive || (scan->first == 0 && scan->high == 0), ac = !f->progressive || scan->first > 0;
     if ((dc && !px_jpeg_huffman_make(&f->dc[scan->dc[i]], PX_JPEG_DC, &p->dc)) ||
         (ac && !px_jpeg_huffman_make(&f->ac[scan->ac[i]], f->progressive ? PX_JPEG_BAND : PX_JPEG_AC, &p->ac)))
@@ -204,6 +207,7 @@ static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
 
 px_status px_jpeg_begin_scan(px_jpeg_scaled *self, px_error *err)
 {
+    self->block_count = 0;
     for (int i = 0; i < self->frame.scan.count; i++)
         PX_TRY(begin_plane(self, i, err));
     self->left = self->frame.restart;
@@ -243,27 +247,6 @@ px_status px_jpeg_restart(px_jpeg_scaled *self, px_error *err)
     return px_jpeg_segment(input, err);
 }
 
-static px_status take_mcu(px_jpeg_scaled *self, int m, px_error *err)
-{
-    px_jpeg_input *input = &self->input;
-    const px_jpeg_scan *scan = &self->frame.scan;
-    for (int i = 0; i < scan->count; i++) {
-        px_jpeg_plane *p = &self->planes[scan->components[i]];
-        for (int v = 0; v < p->down; v++)
-            for (int h = 0; h < p->across; h++) {
-                int x = m * p->across + h;
-                int16_t *to = p->group + (size_t)(v * p->across + x / PX_JPEG_GROUP) * px_jpeg_group_count(p) + x % PX_JPEG_GROUP;
-                PX_TRY(px_jpeg_room(input, err));
-                px_jpeg_bits bits = input->bits;
-                bool good = px_jpeg_take_block(p, &bits, to);
-                input->bits = bits;
-                if (!good || px_jpeg_overran(input))
-                    return px_jpeg_judge_end(self, err);
-            }
-    }
-    return PX_OK;
-}
-
 /* Of one row of blocks: groups to samples. */
 static void make_samples(const px_jpeg_scaled *self, const px_jpeg_plane *p, const int16_t *groups, int count, int v, int first)
 {
@@ -276,11 +259,8 @@ static void make_samples(const px_jpeg_scaled *self, const px_jpeg_plane *p, con
 static px_status take_chunk(px_jpeg_scaled *self, int first, px_error *err)
 {
     memset(self->chunk, 0, self->chunk_bytes);
-    for (int m = 0; m < PX_JPEG_GROUP && first + m < self->mcus_across; m++) {
-        PX_TRY(px_jpeg_before_mcu(self, err));
-        if (!self->lost)
-            PX_TRY(take_mcu(self, m, err));
-    }
+    int left = self->mcus_across - first;
+    PX_TRY(self->readers->chunk(self, left < PX_JPEG_GROUP ? left : PX_JPEG_GROUP, err));
     for (int c = 0; c < self->frame.count; c++) {
         const px_jpeg_plane *p = &self->planes[c];
         for (int v = 0; v < p->down; v++)

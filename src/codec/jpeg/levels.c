@@ -1,5 +1,5 @@
-/* The choice between the sets, and what they share. */
-#include "codec/jpeg/idct.h"
+/* The choice between the sets for CPU levels, and what they share. */
+#include "codec/jpeg/inside.h"
 
 void px_jpeg_steps(const uint16_t table[64], int n, float *ret)
 {
@@ -15,4 +15,13 @@ const px_jpeg_idct *px_jpeg_idct_best(void)
         return &px_jpeg_idct_avx2;
 #endif
     return &px_jpeg_idct_baseline;
+}
+
+const px_jpeg_readers *px_jpeg_readers_best(void)
+{
+#if PX_HAVE_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
+        return &px_jpeg_readers_avx2;
+#endif
+    return &px_jpeg_readers_baseline;
 }
