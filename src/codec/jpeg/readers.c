@@ -51,6 +51,27 @@ PX_JPEG_INLINE int run_of(const px_jpeg_bits *b, uint32_t entry)
     return (int)(rest >> 1 >> (63 - size)) + (1 << size);
 }
 
+/* To the end of a block's band, from coefficient `far`; `run` is then how many more blocks end with it. */
+PX_JPEG_INLINE bool skip_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int far, int end)
+{
+    while (far < end) {
+        px_jpeg_refill(b);
+        uint32_t entry = p->ac.skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
+        int came = far + px_jpeg_far(entry);
+        if (!(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
+            entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+            came = far + px_jpeg_far(entry);
+            if (came >= PX_JPEG_BLOCK_ENDS)
+                self->run = run_of(b, entry) - 1;
+            if (!entry)
+                return false;
+        }
+        px_jpeg_drop(b, entry);
+        far = came;
+    }
+    return px_jpeg_ends_well(far, end);
+}
+
 /* The first bits of a band (G.1.2.2). */
 PX_JPEG_INLINE bool read_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
 {
@@ -80,22 +101,7 @@ PX_JPEG_INLINE bool read_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bi
         mask |= UINT64_C(1) << ((far - 1) & 63);
     }
     *mask_at(p, x, y) |= mask;
-    while (far < end) {
-        px_jpeg_refill(b);
-        uint32_t entry = p->ac.skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
-        int came = far + px_jpeg_far(entry);
-        if (!(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
-            entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
-            came = far + px_jpeg_far(entry);
-            if (came >= PX_JPEG_BLOCK_ENDS)
-                self->run = run_of(b, entry) - 1;
-            if (!entry)
-                return false;
-        }
-        px_jpeg_drop(b, entry);
-        far = came;
-    }
-    return px_jpeg_ends_well(far, end);
+    return far < end ? skip_band(self, p, b, far, end) : px_jpeg_ends_well(far, end);
 }
 
 /* A bit for each coefficient of `which`, which are not 0: those that are held take it (G.1.2.3). */
@@ -103,7 +109,7 @@ PX_JPEG_INLINE void refine_these(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to,
 {
     int count = __builtin_popcountll(which);
     px_jpeg_refill(b);
-    uint64_t bits = b->bits;
+    uint64_t bits = b->bits, held = which & p->kept;
     if (__builtin_expect(count > 32, 0)) { /* more than are sure to be there */
         px_jpeg_drop(b, 32);
         px_jpeg_refill(b);
@@ -111,56 +117,92 @@ PX_JPEG_INLINE void refine_these(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to,
         count -= 32;
     }
     px_jpeg_drop(b, (unsigned)count);
-    for (uint64_t held = which & p->kept; held; held &= held - 1) {
+    for (; held; held &= held - 1) {
         int k = __builtin_ctzll(held), at = __builtin_popcountll(which & below(k));
         int16_t *value = to + p->place_of[k + 1];
-        int one = (int)(bits >> (63 - at) & 1) << low;
-        if ((*value & one) == 0)
-            *value = (int16_t)(*value + (*value < 0 ? -one : one));
+        int one = (int)(bits << at >> 63) << low, sign = *value >> 15;
+        if (__builtin_expect((*value >> low & 1) == 0, 1)) /* the bit itself is never guessed */
+            *value = (int16_t)(*value + ((one ^ sign) - sign));
     }
 }
 
-/* One more bit of a band: new coefficients, each with a bit for all that it steps over and that are not 0. */
+/* `bits` without the lowest `count` of those that are set. */
+PX_JPEG_INLINE uint64_t without_lowest(uint64_t bits, int count)
+{
+    for (; __builtin_expect(count > 3, 0); count -= 3)
+        for (int i = 0; i < 3; i++)
+            bits &= bits - 1;
+    uint64_t one = bits & (bits - 1), two = one & (one - 1), three = two & (two - 1);
+    bits = count > 0 ? one : bits;
+    bits = count > 1 ? two : bits;
+    return count > 2 ? three : bits;
+}
+
+/* A block that is being refined. */
+typedef struct refined {
+    int16_t *to;
+    uint64_t *mask; /* what is not 0 now */
+    uint64_t old;   /* what was not 0 before the scan */
+    uint64_t left;  /* what reading has not come to */
+} refined;
+
+/* One new coefficient, and a bit for all that it steps over and that are not 0. False at the block's end, where `run` is set, or if there is no
+ * such code, where it is not. */
+PX_JPEG_INLINE bool refine_step(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, refined *r, bool held)
+{
+    px_jpeg_refill(b);
+    uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+    int far = px_jpeg_far(entry), size = (int)(entry >> 24);
+    if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
+        self->run = entry ? run_of(b, entry) : 0;
+        px_jpeg_drop(b, entry);
+        return false;
+    }
+    int value = px_jpeg_amplitude(b, entry);
+    px_jpeg_drop(b, entry);
+    uint64_t zeros = without_lowest(r->left & ~r->old, far - 1), place = zeros & -zeros; /* 0: there are not so many */
+    uint64_t over = r->old & r->left & (place - 1);
+    int count = __builtin_popcountll(over);
+    r->left &= place ? ~(place | (place - 1)) : 0;
+    if ((held && over & p->kept) || __builtin_expect(count > 24, 0))
+        refine_these(p, b, r->to, over, self->frame.scan.low);
+    else
+        px_jpeg_drop(b, (unsigned)count);
+    if (__builtin_expect(size != 1 || !place, 0))
+        return size == 0; /* sixteen zeros */
+    *r->mask |= place;
+    if (held && place & p->kept)
+        r->to[p->place_of[__builtin_ctzll(place) + 1]] = (int16_t)(value * (1 << self->frame.scan.low));
+    return true;
+}
+
+/* One more bit of a band: first as far as there are coefficients that are held. In the last scan the rest goes several codes at once, where nothing
+ * lies between them. */
 PX_JPEG_INLINE bool refine_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
 {
     const px_jpeg_scan *scan = &self->frame.scan;
-    int16_t *to = block_at(p, x, y);
-    uint64_t *mask = mask_at(p, x, y), left = below(scan->last + 1) & ~below(scan->first), old = *mask & left;
-    int low = scan->low;
-    while (left && !self->run) {
-        px_jpeg_refill(b);
-        uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
-        int far = px_jpeg_far(entry), size = (int)(entry >> 24);
-        if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
-            self->run = run_of(b, entry);
-            px_jpeg_drop(b, entry);
-            if (!entry)
-                return false;
-            break;
+    uint64_t *mask = mask_at(p, x, y), band = below(scan->last + 1) & ~below(scan->first);
+    refined r = { block_at(p, x, y), mask, *mask & band, band };
+    bool good = true, last = scan->low == 0;
+    if (!self->run) {
+        while (good && r.left & p->kept)
+            good = refine_step(self, p, b, &r, true);
+        while (good && r.left && !(last && !(r.old & r.left)))
+            good = refine_step(self, p, b, &r, false);
+        if (good && r.left) {
+            int far = __builtin_ctzll(r.left);
+            good = skip_band(self, p, b, far, scan->last + 1);
+            r.left = 0;
+            self->run += good && self->run;
         }
-        int value = px_jpeg_amplitude(b, entry);
-        px_jpeg_drop(b, entry);
-        uint64_t zeros = left & ~old;
-        for (int i = 1; i < far; i++)
-            zeros &= zeros - 1;
-        uint64_t place = zeros & -zeros; /* 0: there are not so many */
-        if (size > 1 || (size && !place))
-            return false;
-        uint64_t over = old & left & (place - 1);
-        if (over)
-            refine_these(p, b, to, over, low);
-        if (size) {
-            *mask |= place;
-            to[p->place_of[__builtin_ctzll(place) + 1]] = (int16_t)(value * (1 << low));
-        }
-        left &= place ? ~(place | (place - 1)) : 0;
     }
     if (self->run) {
         self->run--;
-        if (old & left)
-            refine_these(p, b, to, old & left, low);
+        if (r.old & r.left)
+            refine_these(p, b, r.to, r.old & r.left, scan->low);
+        return true;
     }
-    return true;
+    return good;
 }
 
 /* One component alone: its blocks, row by row. */

@@ -29,7 +29,7 @@ static px_status judge_scan(px_jpeg_scaled *self, px_error *err)
     good = good && scan->low <= 13 && (scan->high == 0 || scan->low == scan->high - 1);
     if (!good || (scan->high && band & p->unknown && !is_unwanted(self)))
         return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: its scans contradict each other");
-    if (scan->low == 0 && (scan->high == 0 || is_unwanted(self)))
+    if (scan->low == 0)
         p->unknown |= band & ~below(p->last + 1);
     return PX_OK;
 }
