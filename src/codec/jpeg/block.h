@@ -64,7 +64,7 @@ PX_JPEG_INLINE bool px_jpeg_skip(const px_jpeg_huffman *h, px_jpeg_bits *b, int 
 /* One coefficient to its place; false if it has no code. */
 PX_JPEG_INLINE bool px_jpeg_take(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to, int *far)
 {
-    uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_AC, b);
+    uint32_t entry = px_jpeg_look(p->ac, PX_JPEG_AC, b);
     int value = px_jpeg_amplitude(b, entry);
     px_jpeg_drop(b, entry);
     *far += px_jpeg_far(entry);
@@ -76,7 +76,7 @@ PX_JPEG_INLINE bool px_jpeg_take(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to,
 PX_JPEG_INLINE bool px_jpeg_take_block(px_jpeg_plane *p, px_jpeg_bits *b, int16_t *to)
 {
     px_jpeg_refill(b);
-    uint32_t entry = px_jpeg_look(&p->dc, PX_JPEG_DC, b);
+    uint32_t entry = px_jpeg_look(p->dc, PX_JPEG_DC, b);
     if (entry == 0)
         return false;
     p->before = (int)((unsigned)p->before + (unsigned)px_jpeg_amplitude(b, entry));
@@ -92,7 +92,7 @@ PX_JPEG_INLINE bool px_jpeg_take_block(px_jpeg_plane *p, px_jpeg_bits *b, int16_
         if (!px_jpeg_take(p, b, to, &far))
             return false;
     }
-    return far < 64 ? px_jpeg_skip(&p->ac, b, far) : px_jpeg_ends_well(far, 64);
+    return far < 64 ? px_jpeg_skip(p->ac, b, far) : px_jpeg_ends_well(far, 64);
 }
 
 #endif

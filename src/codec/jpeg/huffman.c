@@ -44,12 +44,34 @@ static uint32_t entry_of(int length, int symbol, px_jpeg_use use)
     return (uint32_t)(length + size) | (uint32_t)far << 8 | (uint32_t)length << 16 | (uint32_t)size << 24;
 }
 
+/* Each code that the table looks at, in all places that begin with it. */
+static void fill_codes(px_jpeg_huffman *h, const px_jpeg_codes *codes, px_jpeg_use use)
+{
+    const uint8_t *value = codes->values;
+    memset(h->code, 0, sizeof h->code);
+    for (unsigned length = 1, at = 0; length <= PX_JPEG_CODE_BITS; length++)
+        for (int i = 0; i < codes->counts[length]; i++, value++) {
+            uint32_t entry = entry_of((int)length, *value, use);
+            for (unsigned end = at + (1u << (PX_JPEG_CODE_BITS - length)); at < end; at++)
+                h->code[at] = entry;
+        }
+}
+
+/* The entry of the code at the top of 16 bits, if it has no more than `most`; else 0. */
+static uint32_t entry_at(const px_jpeg_huffman *h, px_jpeg_use use, unsigned top, int most)
+{
+    int symbol, length;
+    uint32_t entry = h->code[top >> (16 - PX_JPEG_CODE_BITS)];
+    if (entry == 0 && (length = find_code(h, top, most, &symbol)) != 0)
+        entry = entry_of(length, symbol, use);
+    return (int)(entry >> 16 & 31) <= most ? entry : 0;
+}
+
 static uint16_t skip_of(const px_jpeg_huffman *h, px_jpeg_use use, unsigned top)
 {
     int taken = 0, far = 0;
     while (taken < PX_JPEG_SKIP_BITS && far < PX_JPEG_BLOCK_ENDS) {
-        int symbol, length = find_code(h, top << taken & 0xffff, PX_JPEG_SKIP_BITS - taken, &symbol);
-        uint32_t entry = length ? entry_of(length, symbol, use) : 0;
+        uint32_t entry = entry_at(h, use, top << taken & 0xffff, PX_JPEG_SKIP_BITS - taken);
         int next_far = far + (int)(entry >> 8 & 255);
         bool ends_many = next_far >= PX_JPEG_BLOCK_ENDS && entry >> 24;
         if (!entry || ends_many || taken + (int)(entry & 63) > PX_JPEG_STEP_BITS || (next_far & (PX_JPEG_BLOCK_ENDS - 1)) > 64)
@@ -64,10 +86,7 @@ bool px_jpeg_huffman_make(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_h
 {
     if (!codes->there || !place_codes(codes, use, h))
         return false;
-    for (unsigned i = 0; i < 1u << PX_JPEG_CODE_BITS; i++) {
-        int symbol = 0, length = find_code(h, i << (16 - PX_JPEG_CODE_BITS), PX_JPEG_CODE_BITS, &symbol);
-        h->code[i] = length ? entry_of(length, symbol, use) : 0;
-    }
+    fill_codes(h, codes, use);
     for (unsigned i = 0; i < 1u << PX_JPEG_SKIP_BITS && use != PX_JPEG_DC; i++)
         h->skip[i] = skip_of(h, use, i << (16 - PX_JPEG_SKIP_BITS));
     return true;

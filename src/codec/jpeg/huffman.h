@@ -15,6 +15,7 @@ enum {
 /* As a DHT marker has it. */
 typedef struct px_jpeg_codes {
     bool there;
+    uint32_t number;    /* among the tables of its file, from 1 */
     uint8_t counts[17]; /* by length; [0] is not used */
     uint8_t values[256];
 } px_jpeg_codes;
@@ -31,6 +32,7 @@ typedef struct px_jpeg_huffman {
     uint32_t ends[17];  /* by length: the first 16 bits that are behind all codes so long */
     int first[17];      /* by length: add to a code for its place in values */
     uint8_t values[256];
+    uint32_t made;      /* of which codes, for who makes it */
 } px_jpeg_huffman;
 
 /* What codes are for: differences of DC; coefficients of sequential scans; those of progressive ones, where a block's end may stand for

@@ -17,7 +17,7 @@ typedef struct px_jpeg_plane {
     uint16_t place_of[256]; /* by how far reading came: of the coefficient before, times PX_JPEG_GROUP */
     float steps[64];
     bool has_steps;
-    px_jpeg_huffman dc, ac; /* of this scan */
+    const px_jpeg_huffman *dc, *ac; /* of this scan */
     int before;             /* DC of the block before */
     int16_t *group;         /* of the chunk's first one */
     uint8_t *samples;       /* owned; the lines of a row of MCUs */
@@ -60,6 +60,7 @@ struct px_jpeg_scaled {
     int block_count;
     int row;                    /* of MCUs, the next one */
     uint32_t scans;             /* so far */
+    uint32_t tables;            /* of codes, so far */
     int left;                   /* MCUs to the next restart marker */
     int restarts;               /* markers so far, in this scan */
     int run;                    /* blocks from here that are all at the end of their band */
@@ -68,6 +69,7 @@ struct px_jpeg_scaled {
     int16_t *chunk;             /* owned; the chunk's coefficients */
     size_t chunk_bytes;
     int line;                   /* of grey: the next one in the row of MCUs */
+    px_jpeg_huffman dc[4], ac[4]; /* tables that the scan uses are made */
     px_jpeg_input input;
 };
 

@@ -27,7 +27,7 @@ PX_JPEG_INLINE bool read_sequential(px_jpeg_scaled *self, px_jpeg_plane *p, px_j
 PX_JPEG_INLINE bool read_dc(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, int x, int y)
 {
     px_jpeg_refill(b);
-    uint32_t entry = px_jpeg_look(&p->dc, PX_JPEG_DC, b);
+    uint32_t entry = px_jpeg_look(p->dc, PX_JPEG_DC, b);
     p->before = (int)((unsigned)p->before + (unsigned)px_jpeg_amplitude(b, entry));
     px_jpeg_drop(b, entry);
     *block_at(p, x, y) = (int16_t)((unsigned)p->before << self->frame.scan.low);
@@ -56,10 +56,10 @@ PX_JPEG_INLINE bool skip_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bi
 {
     while (far < end) {
         px_jpeg_refill(b);
-        uint32_t entry = p->ac.skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
+        uint32_t entry = p->ac->skip[b->bits >> (64 - PX_JPEG_SKIP_BITS)];
         int came = far + px_jpeg_far(entry);
         if (!(came <= end || (came >= PX_JPEG_BLOCK_ENDS && came < PX_JPEG_BLOCK_ENDS + end))) {
-            entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+            entry = px_jpeg_look(p->ac, PX_JPEG_BAND, b);
             came = far + px_jpeg_far(entry);
             if (came >= PX_JPEG_BLOCK_ENDS)
                 self->run = run_of(b, entry) - 1;
@@ -85,7 +85,7 @@ PX_JPEG_INLINE bool read_band(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bi
     uint64_t mask = 0;
     while (far < end && (low || far <= last)) {
         px_jpeg_refill(b);
-        uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+        uint32_t entry = px_jpeg_look(p->ac, PX_JPEG_BAND, b);
         far += px_jpeg_far(entry);
         if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
             self->run = run_of(b, entry) - 1;
@@ -151,7 +151,7 @@ typedef struct refined {
 PX_JPEG_INLINE bool refine_step(px_jpeg_scaled *self, px_jpeg_plane *p, px_jpeg_bits *b, refined *r, bool held)
 {
     px_jpeg_refill(b);
-    uint32_t entry = px_jpeg_look(&p->ac, PX_JPEG_BAND, b);
+    uint32_t entry = px_jpeg_look(p->ac, PX_JPEG_BAND, b);
     int far = px_jpeg_far(entry), size = (int)(entry >> 24);
     if (far >= PX_JPEG_BLOCK_ENDS || !entry) {
         self->run = entry ? run_of(b, entry) : 0;

@@ -158,6 +158,10 @@ px_status px_jpeg_scaled_create(const px_jpeg_frame *frame, const px_plane_size 
     if (!self)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG decoder");
     self->frame = *frame;
+    for (int t = 0; t < 4; t++) {
+        self->frame.dc[t].number = ++self->tables;
+        self->frame.ac[t].number = ++self->tables;
+    }
     self->idct = px_jpeg_idct_best();
     self->readers = px_jpeg_readers_best();
     px_jpeg_input_start(&self->input, source, limits, frame->offset);
@@ -183,6 +187,17 @@ void px_jpeg_scaled_destroy(px_jpeg_scaled *self)
 
 bool px_jpeg_scaled_truncated(const px_jpeg_scaled *self) { return self->truncated; }
 
+/* Makes a table unless it was made for these very codes. */
+static px_status make_codes(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *ret, px_error *err)
+{
+    if (ret->made == codes->number)
+        return PX_OK;
+    if (!px_jpeg_huffman_make(codes, use, ret))
+        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a table of codes is missing, or contradicts itself");
+    ret->made = codes->number;
+    return PX_OK;
+}
+
 /* The steps of a component are those that its first scan finds. */
 static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
 {
@@ -199,9 +214,12 @@ static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
     for (int b = 0; b < p->across * p->down; b++)
         self->blocks[self->block_count++] = (px_jpeg_block){ p, b % p->across, b / p->across };
     bool dc = !f->progressive || (scan->first == 0 && scan->high == 0), ac = !f->progressive || scan->first > 0;
-    if ((dc && !px_jpeg_huffman_make(&f->dc[scan->dc[i]], PX_JPEG_DC, &p->dc)) ||
-        (ac && !px_jpeg_huffman_make(&f->ac[scan->ac[i]], f->progressive ? PX_JPEG_BAND : PX_JPEG_AC, &p->ac)))
-        return px_fail(err, PX_CORRUPT_IMAGE, "JPEG: a table of codes is missing, or contradicts itself");
+    if (dc)
+        PX_TRY(make_codes(&f->dc[scan->dc[i]], PX_JPEG_DC, &self->dc[scan->dc[i]], err));
+    if (ac)
+        PX_TRY(make_codes(&f->ac[scan->ac[i]], f->progressive ? PX_JPEG_BAND : PX_JPEG_AC, &self->ac[scan->ac[i]], err));
+    p->dc = &self->dc[scan->dc[i]];
+    p->ac = &self->ac[scan->ac[i]];
     return PX_OK;
 }
 

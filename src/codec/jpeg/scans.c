@@ -103,7 +103,7 @@ static px_status take_codes(px_jpeg_scaled *self, segment *s, px_error *err)
         if (s->count - s->at < 17 || (place & 0xef) > 3)
             return bad_segment(err);
         px_jpeg_codes *codes = place & 0x10 ? &self->frame.ac[place & 3] : &self->frame.dc[place & 3];
-        *codes = (px_jpeg_codes){ .there = true };
+        *codes = (px_jpeg_codes){ .there = true, .number = ++self->tables };
         for (int i = 1; i <= 16; i++)
             values += codes->counts[i] = head[i];
         s->at += 17;

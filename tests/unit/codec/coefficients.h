@@ -63,7 +63,7 @@ static inline double coefficients_wave(int n, int u, int x)
 
 /* The samples of one component, n*n for a block; *ret_stride to a line. The caller frees them. `ret_largest` is the largest of the
  * dequantised coefficients. NULL if libjpeg gives up. */
-static inline uint8_t *coefficients_plane(coefficients *c, int component, int n, size_t *ret_stride, int *ret_largest)
+static inline uint8_t *coefficients_plane(coefficients *c, int component, int n, size_t *ret_stride, double *ret_largest)
 {
     const jpeg_component_info *info = &c->library.comp_info[component];
     const JQUANT_TBL *table = info->quant_table;
@@ -81,9 +81,9 @@ static inline uint8_t *coefficients_plane(coefficients *c, int component, int n,
                 for (int at = 0; at < n; at++) {
                     columns[v][at] = 0;
                     for (int u = 0; u < n; u++) {
-                        int value = row[0][x][v * 8 + u] * table->quantval[v * 8 + u];
-                        if (abs(value) > *ret_largest)
-                            *ret_largest = abs(value);
+                        double value = (double)row[0][x][v * 8 + u] * (table ? table->quantval[v * 8 + u] : 0);
+                        if (fabs(value) > *ret_largest)
+                            *ret_largest = fabs(value);
                         columns[v][at] += value * coefficients_wave(n, u, at) / 8;
                     }
                 }
@@ -167,9 +167,9 @@ static inline int planes_differ(const planes *p, coefficients *c)
     int worst = 0;
     for (int i = 0; i < p->count; i++) {
         size_t stride = 0;
-        int largest = 0;
+        double largest = 0;
         uint8_t *wanted = coefficients_plane(c, i, p->sizes[i].eighths, &stride, &largest);
-        if (!wanted || largest > 1 << 20) {
+        if (!wanted || largest > 1 << 15) {
             free(wanted);
             return -1;
         }
