@@ -46,6 +46,7 @@ typedef struct px_jpeg_readers {
 } px_jpeg_readers;
 
 const px_jpeg_readers *px_jpeg_readers_best(void); /* for this CPU */
+extern bool px_jpeg_any_cpu; /* for tests: what is best is then what every CPU can do */
 extern const px_jpeg_readers px_jpeg_readers_baseline;
 extern const px_jpeg_readers px_jpeg_readers_avx2; /* only where PX_HAVE_AVX2; AVX2 comes with BMI2 */
 

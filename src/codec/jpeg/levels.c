@@ -8,10 +8,12 @@ void px_jpeg_steps(const uint16_t table[64], int n, float *ret)
             ret[v * n + u] = (float)table[v * 8 + u] / 8.0f;
 }
 
+bool px_jpeg_any_cpu = false;
+
 const px_jpeg_idct *px_jpeg_idct_best(void)
 {
 #if PX_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2"))
+    if (!px_jpeg_any_cpu && __builtin_cpu_supports("avx2"))
         return &px_jpeg_idct_avx2;
 #endif
     return &px_jpeg_idct_baseline;
@@ -20,7 +22,7 @@ const px_jpeg_idct *px_jpeg_idct_best(void)
 const px_jpeg_readers *px_jpeg_readers_best(void)
 {
 #if PX_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
+    if (!px_jpeg_any_cpu && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         return &px_jpeg_readers_avx2;
 #endif
     return &px_jpeg_readers_baseline;
