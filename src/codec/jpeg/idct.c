@@ -10,12 +10,14 @@
 #if PX_JPEG_LANES == 1
 typedef float lanes_f;
 typedef int32_t lanes_i;
+typedef uint32_t lanes_u;
 #define TO_FLOAT(x) ((float)(x))
 #define TO_INT(x) ((int32_t)(x))
 #define IS(x) (-(int32_t)(x))
 #else
 typedef float lanes_f __attribute__((vector_size(4 * PX_JPEG_LANES)));
 typedef int32_t lanes_i __attribute__((vector_size(4 * PX_JPEG_LANES)));
+typedef uint32_t lanes_u __attribute__((vector_size(4 * PX_JPEG_LANES)));
 #define TO_FLOAT(x) __builtin_convertvector(x, lanes_f)
 #define TO_INT(x) __builtin_convertvector(x, lanes_i)
 #define IS(x) (x)
@@ -91,12 +93,12 @@ INLINE lanes_i sample_of(lanes_f value)
 INLINE void store(int n, const lanes_i *line, uint8_t *to)
 {
     enum { BLOCKS = PX_JPEG_LANES };
-    int32_t words[2][BLOCKS];
+    uint32_t words[2][BLOCKS];
     UNROLL for (int half = 0; half < (n + 3) / 4; half++) {
-        lanes_i word = line[4 * half];
+        lanes_u word = (lanes_u)line[4 * half];
         UNROLL for (int i = 1; i < 4; i++)
             if (4 * half + i < n)
-                word |= line[4 * half + i] << (8 * i);
+                word |= (lanes_u)line[4 * half + i] << (8 * i);
         memcpy(words[half], &word, sizeof word);
     }
     UNROLL for (int b = 0; b < BLOCKS; b++) {
