@@ -25,9 +25,9 @@ PX_JPEG_INLINE uint32_t px_jpeg_look(const px_jpeg_huffman *h, px_jpeg_use use, 
 /* The amplitude of an entry that was looked up and is not taken yet (T.81 F.2.2.1). */
 PX_JPEG_INLINE int px_jpeg_amplitude(const px_jpeg_bits *b, uint32_t entry)
 {
-    uint64_t rest = b->bits << (entry >> 16 & 31);
-    int size = (int)(entry >> 24);
-    return (int)(rest >> 1 >> (63 - size)) + (((int)(rest >> 63) - 1) & (1 - (1 << size)));
+    int size = (int)(entry >> 24), one = 1 << size;
+    int value = (int)(b->bits >> (-entry & 63)) & (one - 1);
+    return value < one >> 1 ? value - one + 1 : value;
 }
 
 /* How far an entry goes. */
