@@ -18,6 +18,7 @@ import requests
 from botocore.awsrequest import AWSRequest
 
 from api import FunctionUrl, Function, Http, Rest, Serve, copy_records
+from aws import Runtime
 from conftest import PROGRAM, Service
 from emulator import Emulator
 from place import make_table, picture
@@ -429,3 +430,15 @@ def test_cloudformation_takes_the_gateways_dialect(tmp_path):
 def test_a_form_that_there_is_not_is_refused():
     done = subprocess.run([PROGRAM, "check", "--openapi", "swagger"], capture_output=True, text=True)
     assert done.returncode == 2 and "wanted plain or gateway" in done.stderr
+
+
+def test_a_function_that_does_not_know_its_bucket_says_so_at_its_start():
+    runtime = Runtime({"_HANDLER": "api", "PIXMILL_DESTINATION": "target"}, wait_ready=False)
+    for _ in range(200):
+        if runtime.init_error:
+            break
+        time.sleep(0.05)
+    assert runtime.process.wait(20) != 0
+    kind, why = runtime.init_error
+    assert kind == "Pixmill.bad-config" and "PIXMILL_SOURCE" in why["errorMessage"]
+    runtime.close()
