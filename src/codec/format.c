@@ -37,7 +37,7 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
     [PX_FORMAT_TIFF] = { "tiff", { "tif", "tiff" }, "image/tiff", px_tiff_is, px_tiff_load, true, false, 0x7fffffff, PX_FORMAT_TIFF,
                          px_tiff_decoder_open, px_tiff_encoder_open, px_tiff_encoder_memory, NULL },
     [PX_FORMAT_AVIF] = { "avif", { "avif", "avifs" }, "image/avif", px_avif_is, px_avif_load, true, true, 65535, PX_FORMAT_AVIF,
-                         px_avif_decoder_open, px_avif_encoder_open, px_avif_encoder_memory, NULL, .lossy = true },
+                         px_avif_decoder_open, px_avif_encoder_open, px_avif_encoder_memory, NULL, .lossy = true, .planes = px_avif_planes },
     [PX_FORMAT_HEIF] = { "heif", { "heic", "heif", "hif", "heics" }, "image/heic", px_heif_is, px_heif_load, false, false, 0, PX_FORMAT_JPEG,
                          px_heif_decoder_open, NULL, NULL, NULL },
     [PX_FORMAT_JXL] = { "jxl", { "jxl" }, "image/jxl", px_jxl_is, px_jxl_load, true, true, 0x3fffffff, PX_FORMAT_JXL,

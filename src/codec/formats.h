@@ -45,6 +45,7 @@ PX_CHECKED px_status px_avif_decoder_open(const px_source *source, const px_limi
                                           px_error *err);
 PX_CHECKED px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_avif_encoder_memory(const px_encoder_spec *spec);
+void px_avif_planes(px_encoder_spec *spec);
 
 PX_CHECKED px_status px_heif_load(px_error *err);
 PX_CHECKED px_status px_heif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,

@@ -1,7 +1,7 @@
 /* AVIF in, by libavif: stills, grids and sequences, 8 to 12 bits (rounded to 8), alpha, and colours by profile or by numbers.
  *
  * The sizes in the file are judged by us first (codec/boxes.h). libavif decodes a picture whole; it is turned into rows of RGB whole
- * too, since chroma between two strips needs both. Rotation and mirroring are given on as an orientation, a clean aperture is cut
+ * too, since chroma between two strips needs both. Whoever wants planes gets the library's own. Rotation and mirroring are given on as an orientation, a clean aperture is cut
  * out. EXIF is not looked at: it does not turn pictures of this family (ISO/IEC 23008-12 A.2). libavif's strictness is off: files of
  * older writers lack properties that nobody needs. */
 #include <assert.h>
@@ -14,6 +14,7 @@
 #include "codec/nclx.h"
 
 enum { FRAMES_PARSED = 65536, MILLISECONDS_MAX = 60000 };
+enum { LINES_AT_ONCE = 16 }; /* of Y, in a row of planes */
 
 typedef struct avif_decoder {
     px_decoder base;
@@ -23,7 +24,7 @@ typedef struct avif_decoder {
     px_boxes boxes;
     int x, y;                /* of the clean aperture in the picture */
     int full_width, full_height; /* of what is decoded */
-    uint8_t *picture;        /* owned; rows of RGB or RGBA */
+    uint8_t *picture;        /* owned; rows of RGB or RGBA; NULL when planes are wanted */
     uint8_t *row;            /* owned; of a grey picture */
     int pulled;
 } avif_decoder;
@@ -67,10 +68,37 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     planes += self->library->alphaPresent ? 2 : 0;
     planes *= image->depth > 8 ? 2 : 1;
     uint64_t copies = base->header.frames > 1 ? 10 : 2;
-    return sizeof *self + self->file.count + pixels * planes / 2 * copies + pixels * 4 + (UINT64_C(24) << 20);
+    return sizeof *self + self->file.count + pixels * planes / 2 * copies + (base->wants_planes ? 0 : pixels * 4) + (UINT64_C(24) << 20);
 }
 
-/* The next picture of the file, as RGB or RGBA. */
+/* What `image` is stored as, in header's words. The matrices of BT.601, and none, which libavif takes for it. Y, Cb and Cr with the chroma
+ * on the left upper sample, of more bits, or cut out between two samples, are not ours to say. */
+static void take_planes(const avif_decoder *self, const avifImage *image, px_header *header)
+{
+    avifPixelFormat format = image->yuvFormat;
+    int matrix = image->matrixCoefficients;
+    bool on_top = format == AVIF_PIXEL_FORMAT_YUV420 && image->yuvChromaSamplePosition == AVIF_CHROMA_SAMPLE_POSITION_COLOCATED;
+    header->chroma_across = format == AVIF_PIXEL_FORMAT_YUV444 ? 1 : 2;
+    header->chroma_down = format == AVIF_PIXEL_FORMAT_YUV420 ? 2 : 1;
+    header->narrow = image->yuvRange == AVIF_RANGE_LIMITED;
+    header->siting = header->chroma_across == 2 && image->yuvChromaSamplePosition != AVIF_CHROMA_SAMPLE_POSITION_UNKNOWN ? PX_COSITED : PX_CENTRED;
+    header->planes = image->depth == 8 && format != AVIF_PIXEL_FORMAT_YUV400 && header->alpha == PX_OPAQUE && header->frames == 1 && !on_top &&
+                     (matrix == AVIF_MATRIX_COEFFICIENTS_UNSPECIFIED || matrix == AVIF_MATRIX_COEFFICIENTS_BT470BG || matrix == AVIF_MATRIX_COEFFICIENTS_BT601) &&
+                     self->x % header->chroma_across == 0 && self->y % header->chroma_down == 0;
+}
+
+/* The planes are the library's. They have to be what the header was read to say: sizes were planned by it. */
+static px_status check_planes(const avif_decoder *self, px_error *err)
+{
+    px_header now = self->base.header;
+    const px_header *then = &self->base.header;
+    take_planes(self, self->library->image, &now);
+    if (!now.planes || now.chroma_across != then->chroma_across || now.chroma_down != then->chroma_down || now.narrow != then->narrow)
+        return px_fail(err, PX_CORRUPT_IMAGE, "AVIF: the picture is stored otherwise than its header says");
+    return PX_OK;
+}
+
+/* The next picture of the file, as RGB or RGBA, or as it is. */
 static px_status decode_picture(avif_decoder *self, px_error *err)
 {
     PX_TRY(judge(self, px_avif.DecoderNextImage(self->library), err));
@@ -78,6 +106,8 @@ static px_status decode_picture(avif_decoder *self, px_error *err)
     if (image->width != (uint32_t)self->full_width || image->height != (uint32_t)self->full_height)
         return px_fail(err, PX_CORRUPT_IMAGE, "AVIF: the picture is %ux%u, its header says %dx%d", image->width, image->height,
                        self->full_width, self->full_height);
+    if (self->base.wants_planes)
+        return check_planes(self, err);
     avifRGBImage rgb;
     px_avif.RGBImageSetDefaults(&rgb, image);
     rgb.depth = 8;
@@ -103,9 +133,10 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     assert(eighths == 8);
     (void)eighths;
     avif_decoder *self = (avif_decoder *)base;
-    self->picture = calloc((size_t)self->full_width * (base->header.alpha == PX_OPAQUE ? 3 : 4), (size_t)self->full_height);
+    if (!base->wants_planes)
+        self->picture = calloc((size_t)self->full_width * (base->header.alpha == PX_OPAQUE ? 3 : 4), (size_t)self->full_height);
     self->row = malloc((size_t)base->header.width * 2);
-    if (!self->picture || !self->row)
+    if ((!self->picture && !base->wants_planes) || !self->row)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", self->full_width, self->full_height);
     if (!base->next)
         PX_TRY(decode_picture(self, err));
@@ -114,11 +145,32 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     return PX_OK;
 }
 
+/* The next lines of Y, with those of Cb and Cr that lie under them. */
+static px_row planes_row(avif_decoder *self)
+{
+    const px_header *header = &self->base.header;
+    const avifImage *image = self->library->image;
+    int left = header->height - self->pulled, lines = left < LINES_AT_ONCE ? left : LINES_AT_ONCE;
+    px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .siting = header->siting, .narrow = header->narrow };
+    for (int p = 0; p < 3; p++) {
+        int across = p ? header->chroma_across : 1, down = p ? header->chroma_down : 1;
+        size_t stride = image->yuvRowBytes[p];
+        row.planes[p] = (px_plane){ image->yuvPlanes[p] + (size_t)((self->y + self->pulled) / down) * stride + self->x / across,
+                                    (header->width + across - 1) / across, (lines + down - 1) / down, stride, 1 };
+    }
+    self->pulled += lines;
+    return row;
+}
+
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     (void)err;
     avif_decoder *self = (avif_decoder *)base;
     assert(self->pulled < base->header.height);
+    if (base->wants_planes) {
+        *ret = planes_row(self);
+        return PX_OK;
+    }
     int alpha = base->header.alpha != PX_OPAQUE, channels = 3 + alpha, width = base->header.width;
     uint8_t *row = self->picture + ((size_t)(self->y + self->pulled++) * (size_t)self->full_width + (size_t)self->x) * (size_t)channels;
     if (base->header.model == PX_GREY) {
@@ -224,6 +276,7 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     self->base.next = header->frames > 1 ? decoder_next : NULL;
     cut_out(self);
     PX_TRY(judge_parts(self, err));
+    take_planes(self, image, header);
     return read_profile(self, err);
 }
 

@@ -1,7 +1,8 @@
 /* AVIF out, by libavif and libaom: 8 bits, 4:2:0, or 4:4:4 in RGB itself where it is lossless; grey without chroma.
  *
- * Rows are collected into a picture, which is encoded when its last row has come: AV1 has no way of doing it row by row. Orientation is
- * said by irot and imir, not by EXIF. */
+ * Rows are collected into a picture, which is encoded when its last row has come: AV1 has no way of doing it row by row. Grey, and Y, Cb
+ * and Cr, are written where libavif wants them; RGB is turned into those at the end. Orientation is said by irot and imir, not by EXIF. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +30,9 @@ typedef struct avif_encoder {
     px_encoder_spec spec;
     int fd;
     avifEncoder *library;    /* owned */
-    uint8_t *picture;        /* owned; rows as they came */
-    int pushed;
+    avifImage *image;        /* owned; the frame that is being collected, from its first row on */
+    uint8_t *picture;        /* owned; its rows of RGB; NULL where they go into the image at once */
+    int pushed;              /* of planes, lines of Y */
     int milliseconds;        /* of the frame that is being collected */
 } avif_encoder;
 
@@ -54,47 +56,54 @@ static px_status judge(const avif_encoder *self, avifResult result, px_error *er
                    px_avif.ResultToString(result), *more ? ": " : "", more);
 }
 
-static void destroy_image(avifImage **image)
+static void drop_image(avif_encoder *self)
 {
-    if (*image)
-        px_avif.ImageDestroy(*image);
+    if (self->image)
+        px_avif.ImageDestroy(self->image);
+    self->image = NULL;
 }
 
-/* Grey needs no conversion: one plane, and perhaps one of alpha. */
-static void fill_grey(const avif_encoder *self, avifImage *image)
+/* ---- rows into the image ---- */
+
+static void push_grey(avif_encoder *self, const px_row *row)
 {
+    avifImage *image = self->image;
     int alpha = self->spec.alpha != PX_OPAQUE;
-    const uint8_t *from = self->picture;
-    for (int y = 0; y < self->spec.height; y++)
-        for (int x = 0; x < self->spec.width; x++) {
-            image->yuvPlanes[AVIF_CHAN_Y][(size_t)y * image->yuvRowBytes[AVIF_CHAN_Y] + (size_t)x] = *from++;
-            if (alpha)
-                image->alphaPlane[(size_t)y * image->alphaRowBytes + (size_t)x] = *from++;
-        }
+    const uint8_t *from = row->planes[0].samples;
+    size_t y = (size_t)self->pushed++;
+    for (int x = 0; x < self->spec.width; x++) {
+        image->yuvPlanes[AVIF_CHAN_Y][y * image->yuvRowBytes[AVIF_CHAN_Y] + (size_t)x] = *from++;
+        if (alpha)
+            image->alphaPlane[y * image->alphaRowBytes + (size_t)x] = *from++;
+    }
 }
 
-static px_status fill(const avif_encoder *self, avifImage *image, px_error *err)
+static void push_planes(avif_encoder *self, const px_row *row)
 {
-    const px_encoder_spec *spec = &self->spec;
-    if (spec->model == PX_GREY) {
-        (void)!px_avif.ImageAllocatePlanes(image, spec->alpha == PX_OPAQUE ? AVIF_PLANES_YUV : AVIF_PLANES_ALL);
-        if (!image->yuvPlanes[AVIF_CHAN_Y] || (spec->alpha != PX_OPAQUE && !image->alphaPlane))
-            return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
-        fill_grey(self, image);
-        return PX_OK;
+    avifImage *image = self->image;
+    assert(row->model == PX_YCC && !row->narrow && self->pushed + row->planes[0].height <= self->spec.height);
+    if (row->siting == PX_COSITED)
+        image->yuvChromaSamplePosition = AVIF_CHROMA_SAMPLE_POSITION_VERTICAL;
+    for (int p = 0; p < 3; p++) {
+        const px_plane *from = &row->planes[p];
+        size_t stride = image->yuvRowBytes[p], first = (size_t)(p && self->spec.chroma == PX_CHROMA_HALVED ? self->pushed / 2 : self->pushed);
+        for (size_t y = 0; y < (size_t)from->height; y++)
+            memcpy(image->yuvPlanes[p] + (first + y) * stride, from->samples + y * from->stride, (size_t)from->width);
     }
-    avifRGBImage rgb;
-    px_avif.RGBImageSetDefaults(&rgb, image);
-    rgb.depth = 8;
-    rgb.format = spec->alpha == PX_OPAQUE ? AVIF_RGB_FORMAT_RGB : AVIF_RGB_FORMAT_RGBA;
-    rgb.pixels = self->picture;
-    rgb.rowBytes = (uint32_t)spec->width * (spec->alpha == PX_OPAQUE ? 3 : 4);
-    return judge(self, px_avif.ImageRGBToYUV(image, &rgb), err);
+    self->pushed += row->planes[0].height;
 }
+
+static void push_rgb(avif_encoder *self, const px_row *row)
+{
+    size_t bytes = (size_t)self->spec.width * (size_t)px_channels(self->spec.model, self->spec.alpha);
+    memcpy(self->picture + (size_t)self->pushed++ * bytes, row->planes[0].samples, bytes);
+}
+
+/* ---- the image ---- */
 
 static void set_colours(const avif_encoder *self, avifImage *image)
 {
-    bool exact = self->spec.lossless && self->spec.model == PX_RGB;
+    bool exact = self->spec.lossless && self->spec.model == PX_RGB; /* planes are lossy (px_avif_planes) */
     image->yuvRange = AVIF_RANGE_FULL;
     image->matrixCoefficients = exact ? AVIF_MATRIX_COEFFICIENTS_IDENTITY : AVIF_MATRIX_COEFFICIENTS_BT601;
     if (!self->spec.profile.count) {
@@ -124,21 +133,51 @@ static void set_orientation(const avif_encoder *self, avifImage *image)
     }
 }
 
-static px_status encode_picture(avif_encoder *self, px_error *err)
+static avifPixelFormat format_of(const px_encoder_spec *spec)
+{
+    if (spec->model == PX_GREY)
+        return AVIF_PIXEL_FORMAT_YUV400;
+    bool whole = spec->lossless || (spec->model == PX_YCC && spec->chroma == PX_CHROMA_WHOLE);
+    return whole ? AVIF_PIXEL_FORMAT_YUV444 : AVIF_PIXEL_FORMAT_YUV420;
+}
+
+static px_status begin_image(avif_encoder *self, px_error *err)
 {
     const px_encoder_spec *spec = &self->spec;
-    avifPixelFormat format = spec->model == PX_GREY ? AVIF_PIXEL_FORMAT_YUV400 : spec->lossless ? AVIF_PIXEL_FORMAT_YUV444 : AVIF_PIXEL_FORMAT_YUV420;
-    PX_AUTO(destroy_image) avifImage *image = px_avif.ImageCreate((uint32_t)spec->width, (uint32_t)spec->height, 8, format);
-    if (!image)
+    avifImage *image = self->image = px_avif.ImageCreate((uint32_t)spec->width, (uint32_t)spec->height, 8, format_of(spec));
+    if (image && !self->picture)
+        (void)!px_avif.ImageAllocatePlanes(image, spec->alpha == PX_OPAQUE ? AVIF_PLANES_YUV : AVIF_PLANES_ALL);
+    bool planes = self->picture || (image && image->yuvPlanes[AVIF_CHAN_Y] && (spec->model == PX_GREY || image->yuvPlanes[AVIF_CHAN_V]) &&
+                                    (spec->alpha == PX_OPAQUE || image->alphaPlane));
+    if (!image || !planes)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     set_colours(self, image);
     if (image->icc.size != spec->profile.count)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", spec->profile.count);
     set_orientation(self, image);
-    PX_TRY(fill(self, image, err));
-    bool still = spec->frames <= 1;
-    return judge(self, px_avif.EncoderAddImage(self->library, image, still || self->milliseconds < 1 ? 1 : (uint64_t)self->milliseconds,
-                                               still ? AVIF_ADD_IMAGE_FLAG_SINGLE : AVIF_ADD_IMAGE_FLAG_NONE), err);
+    return PX_OK;
+}
+
+static px_status planes_of_rgb(avif_encoder *self, px_error *err)
+{
+    avifRGBImage rgb;
+    px_avif.RGBImageSetDefaults(&rgb, self->image);
+    rgb.depth = 8;
+    rgb.format = self->spec.alpha == PX_OPAQUE ? AVIF_RGB_FORMAT_RGB : AVIF_RGB_FORMAT_RGBA;
+    rgb.pixels = self->picture;
+    rgb.rowBytes = (uint32_t)self->spec.width * (self->spec.alpha == PX_OPAQUE ? 3 : 4);
+    return judge(self, px_avif.ImageRGBToYUV(self->image, &rgb), err);
+}
+
+static px_status encode_image(avif_encoder *self, px_error *err)
+{
+    bool still = self->spec.frames <= 1;
+    if (self->picture)
+        PX_TRY(planes_of_rgb(self, err));
+    px_status status = judge(self, px_avif.EncoderAddImage(self->library, self->image, still || self->milliseconds < 1 ? 1 : (uint64_t)self->milliseconds,
+                                                           still ? AVIF_ADD_IMAGE_FLAG_SINGLE : AVIF_ADD_IMAGE_FLAG_NONE), err);
+    drop_image(self);
+    return status;
 }
 
 static px_status encoder_next(px_encoder *base, int milliseconds, px_error *err)
@@ -153,9 +192,15 @@ static px_status encoder_next(px_encoder *base, int milliseconds, px_error *err)
 static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err)
 {
     avif_encoder *self = (avif_encoder *)base;
-    size_t bytes = row->planes[0].stride;
-    memcpy(self->picture + (size_t)self->pushed++ * bytes, row->planes[0].samples, bytes);
-    return self->pushed == self->spec.height ? encode_picture(self, err) : PX_OK;
+    if (!self->image)
+        PX_TRY(begin_image(self, err));
+    if (self->picture)
+        push_rgb(self, row);
+    else if (self->spec.model == PX_GREY)
+        push_grey(self, row);
+    else
+        push_planes(self, row);
+    return self->pushed == self->spec.height ? encode_image(self, err) : PX_OK;
 }
 
 static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error *err)
@@ -173,6 +218,7 @@ static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error 
 static void encoder_close(px_encoder *base)
 {
     avif_encoder *self = (avif_encoder *)base;
+    drop_image(self);
     if (self->library)
         px_avif.EncoderDestroy(self->library);
     free(self->picture);
@@ -204,14 +250,23 @@ px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     self->base = (px_encoder){ .next = encoder_next, .push = encoder_push, .finish = encoder_finish, .close = encoder_close };
     self->spec = *spec;
     self->fd = fd;
-    self->picture = malloc((size_t)spec->width * (size_t)px_channels(spec->model, spec->alpha) * (size_t)spec->height);
+    if (spec->model == PX_RGB)
+        self->picture = malloc((size_t)spec->width * (size_t)px_channels(spec->model, spec->alpha) * (size_t)spec->height);
     self->library = px_avif.EncoderCreate();
-    if (!self->picture || !self->library)
+    if ((spec->model == PX_RGB && !self->picture) || !self->library)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     configure(self);
     *ret = held;
     held = NULL;
     return PX_OK;
+}
+
+/* As we make them of RGB. Without loss the picture stays RGB. */
+void px_avif_planes(px_encoder_spec *spec)
+{
+    spec->model = spec->lossless ? PX_RGB : PX_YCC;
+    spec->chroma = PX_CHROMA_HALVED;
+    spec->narrow = false;
 }
 
 /* Our picture and its planes, and what libaom was seen to take; alpha is encoded by a second one. */

@@ -1,8 +1,8 @@
 /* AVIF: lossless is exact, lossy near, alpha, orientation, profile and frames come back; files that libavif is made to write here
  * have what ours never have: more bits, a clean aperture, colours by number. Damage, cuts and claims are refused by name. */
+#include "avif_made.h"
 #include "held.h"
 
-#include "codec/avif/library.h"
 #include "codec/boxes.h"
 #include "codec/nclx.h"
 
@@ -103,40 +103,6 @@ static void an_animation_keeps_its_frames_and_their_time(void **state)
     }
     assert_int_equal(decode_frames(data, count - 20, &h, back, times), PX_TRUNCATED_IMAGE);
     free(data);
-}
-
-/* Has libavif write what `change` makes of a grey-blue picture of 64x48. */
-static uint8_t *made_by_library(uint32_t depth, avifPixelFormat format, void (*change)(avifImage *image), size_t *ret_count)
-{
-    assert_int_equal(px_format_load(PX_FORMAT_AVIF, NULL), PX_OK);
-    avifImage *image = px_avif.ImageCreate(64, 48, depth, format);
-    uint8_t *pixels = picture(64, 48, 3);
-    avifRGBImage rgb;
-    px_avif.RGBImageSetDefaults(&rgb, image);
-    rgb.depth = 8;
-    rgb.format = AVIF_RGB_FORMAT_RGB;
-    rgb.pixels = pixels;
-    rgb.rowBytes = 64 * 3;
-    image->yuvRange = AVIF_RANGE_FULL;
-    image->matrixCoefficients = AVIF_MATRIX_COEFFICIENTS_BT601;
-    if (change)
-        change(image);
-    assert_int_equal(px_avif.ImageRGBToYUV(image, &rgb), AVIF_RESULT_OK);
-    avifEncoder *encoder = px_avif.EncoderCreate();
-    encoder->speed = 9;
-    encoder->minQuantizer = encoder->maxQuantizer = 4;
-    avifRWData file = { NULL, 0 };
-    assert_int_equal(px_avif.EncoderAddImage(encoder, image, 1, AVIF_ADD_IMAGE_FLAG_SINGLE), AVIF_RESULT_OK);
-    assert_int_equal(px_avif.EncoderFinish(encoder, &file), AVIF_RESULT_OK);
-    uint8_t *copy = malloc(file.size);
-    assert_non_null(copy);
-    memcpy(copy, file.data, file.size);
-    *ret_count = file.size;
-    px_avif.RWDataFree(&file);
-    px_avif.EncoderDestroy(encoder);
-    px_avif.ImageDestroy(image);
-    free(pixels);
-    return copy;
 }
 
 static void more_bits_are_rounded(void **state)

@@ -9,18 +9,17 @@
 typedef struct planes {
     uint8_t *samples[3]; /* owned */
     int width[3], height[3];
-    px_chroma chroma;
+    int across, down; /* samples of Y for one of Cb and Cr */
     bool narrow;
     px_siting siting;
 } planes;
 
-static inline planes planes_create(int width, int height, px_chroma chroma, bool narrow)
+static inline planes planes_create(int width, int height, int across, int down, bool narrow)
 {
-    planes p = { .chroma = chroma, .narrow = narrow };
+    planes p = { .across = across, .down = down, .narrow = narrow };
     for (int i = 0; i < 3; i++) {
-        int part = i && chroma == PX_CHROMA_HALVED ? 2 : 1;
-        p.width[i] = (width + part - 1) / part;
-        p.height[i] = (height + part - 1) / part;
+        p.width[i] = i ? (width + across - 1) / across : width;
+        p.height[i] = i ? (height + down - 1) / down : height;
         p.samples[i] = calloc((size_t)p.width[i], (size_t)p.height[i]);
         assert_non_null(p.samples[i]);
     }
@@ -35,15 +34,15 @@ static inline void planes_done(planes *p)
 
 static inline uint8_t rounded(double value) { return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5); }
 
-/* What Cb and Cr are halved to is the mean of four, so they lie between (PX_CENTRED). */
-static inline planes planes_of(const uint8_t *rgb, int width, int height, px_chroma chroma, bool narrow)
+/* Cb and Cr are halved: the mean of four, so they lie between (PX_CENTRED). */
+static inline planes planes_of(const uint8_t *rgb, int width, int height, bool narrow)
 {
-    planes p = planes_create(width, height, chroma, narrow);
+    planes p = planes_create(width, height, 2, 2, narrow);
     double luma = narrow ? 219 / 255.0 : 1, colour = narrow ? 224 / 255.0 : 1;
     for (int i = 0; i < 3; i++)
         for (int y = 0; y < p.height[i]; y++)
             for (int x = 0; x < p.width[i]; x++) {
-                int part = i && chroma == PX_CHROMA_HALVED ? 2 : 1, count = 0;
+                int part = i ? 2 : 1, count = 0;
                 double sum = 0;
                 for (int v = y * part; v < y * part + part && v < height; v++)
                     for (int u = x * part; u < x * part + part && u < width; u++, count++) {
@@ -60,9 +59,8 @@ static inline planes planes_of(const uint8_t *rgb, int width, int height, px_chr
 /* A plane's value where pixel x, y of the picture is: straight between samples. */
 static inline double plane_at(const planes *p, int i, int x, int y)
 {
-    int part = i && p->chroma == PX_CHROMA_HALVED ? 2 : 1, w = p->width[i], h = p->height[i];
-    double off = p->siting == PX_CENTRED ? 0.5 : 0;
-    double u = part == 1 ? x : (x + off) / 2 - off, v = part == 1 ? y : (y + 0.5) / 2 - 0.5;
+    int w = p->width[i], h = p->height[i], across = i ? p->across : 1, down = i ? p->down : 1;
+    double off = p->siting == PX_CENTRED ? 0.5 : 0, u = (x + off) / across - off, v = (y + 0.5) / down - 0.5;
     u = u < 0 ? 0 : u > w - 1 ? w - 1 : u;
     v = v < 0 ? 0 : v > h - 1 ? h - 1 : v;
     int x0 = (int)u, y0 = (int)v, x1 = x0 + 1 < w ? x0 + 1 : x0, y1 = y0 + 1 < h ? y0 + 1 : y0;
@@ -107,7 +105,7 @@ static inline px_status decode_planes(const void *data, size_t count, px_header 
     if (status == PX_OK) {
         px_plane_size sizes[3];
         px_plane_sizes(&decoder->header, 8, decoder->wants_chroma, sizes);
-        *ret = planes_create(width, height, decoder->wants_chroma, decoder->header.narrow);
+        *ret = planes_create(width, height, decoder->header.chroma_across, decoder->header.chroma_down, decoder->header.narrow);
         ret->siting = decoder->header.siting;
         while (status == PX_OK && (done[0] < sizes[0].height || done[1] < sizes[1].height || done[2] < sizes[2].height)) {
             px_row row;
@@ -139,15 +137,15 @@ static inline px_status decode_planes(const void *data, size_t count, px_header 
 static inline uint8_t *encode_planes(px_encoder_spec spec, const planes *p, size_t *ret_count)
 {
     px_encoder_spec with;
-    int fd = empty_fd(), step = p->chroma == PX_CHROMA_HALVED ? 2 : 1;
+    int fd = empty_fd(), step = p->down;
     px_encoder *encoder = NULL;
     assert_true(px_format_takes_planes(&spec, &with));
-    assert_int_equal(with.chroma, p->chroma);
+    assert_int_equal(with.chroma, step == 2 ? PX_CHROMA_HALVED : PX_CHROMA_WHOLE);
     assert_int_equal(with.narrow, p->narrow);
     assert_true(px_encoder_memory(&with) <= px_encoder_memory(&spec));
     assert_int_equal(px_encoder_open(&with, fd, &encoder, NULL), PX_OK);
     for (int y = 0; y < spec.height; y += step) {
-        px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .narrow = p->narrow, .siting = PX_CENTRED };
+        px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .narrow = p->narrow, .siting = p->siting };
         for (int i = 0; i < 3; i++) {
             int line = i ? y / step : y, lines = i == 0 && y + 1 < spec.height ? step : 1;
             row.planes[i] = (px_plane){ p->samples[i] + line * p->width[i], p->width[i], lines, (size_t)p->width[i], 1 };

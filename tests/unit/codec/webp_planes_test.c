@@ -79,7 +79,7 @@ static void the_same_planes_are_the_same_bytes(void **state)
         made.width = spec.width;
         made.height = spec.height;
         assert_true(WebPPictureImportRGB(&made, pixels, spec.width * 3));
-        planes p = planes_create(spec.width, spec.height, PX_CHROMA_HALVED, true);
+        planes p = planes_create(spec.width, spec.height, 2, 2, true);
         for (int c = 0; c < 3; c++)
             for (int y = 0; y < p.height[c]; y++)
                 memcpy(p.samples[c] + y * p.width[c], (c == 0 ? made.y : c == 1 ? made.u : made.v) + y * (c ? made.uv_stride : made.y_stride), (size_t)p.width[c]);
@@ -102,7 +102,7 @@ static void planes_come_back(void **state)
     px_encoder_spec spec = spec_of(4);
     spec.quality = 100;
     uint8_t *pixels = picture(spec.width, spec.height, 3);
-    planes p = planes_of(pixels, spec.width, spec.height, PX_CHROMA_HALVED, true), back;
+    planes p = planes_of(pixels, spec.width, spec.height, true), back;
     size_t count;
     px_header h = { 0 };
     uint8_t *data = encode_planes(spec, &p, &count);
