@@ -2,10 +2,14 @@
  *
  * The library wants the whole file, so the source is mapped. Its chunks are walked first: that the file is whole, and how much of it
  * is not picture, is known before libwebp takes memory. A still is decoded at start, straight into the rows that pull
- * gives, or into planes, which is what a lossy one is stored as; of an animation the library composes one whole canvas after the
- * other. Section numbers are those of RFC 9649. */
+ * gives; of an animation the library composes one whole canvas after the other. Section numbers are those of RFC 9649.
+ *
+ * Planes are decoded as they are pulled, from as many of the file's bytes as they need. The library wants room for all of them, but who
+ * has been given lines does not come back to them, nor does it: their pages are let go, so that a process holds a part of the picture. */
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -17,7 +21,8 @@
 /* The library keeps a record of each chunk, and walks from the first to find one: more are not a picture. */
 enum { CHUNKS_MAX = 1 << 14, CHUNK_RECORD_BYTES = 128 };
 
-enum { LINES_AT_ONCE = 16 }; /* of Y, in a row of planes */
+/* Of planes: lines of Y in a row, bytes of the file that the library gets to see more of at once, lines of Y that are let go of together. */
+enum { LINES_AT_ONCE = 16, FEED_BYTES = 16 << 10, LINES_LEFT = 64 };
 
 typedef struct webp_decoder {
     px_decoder base;
@@ -25,7 +30,11 @@ typedef struct webp_decoder {
     px_bytes file;              /* owned mapping */
     bool animated, lossless;
     int chunks;
-    uint8_t *picture;           /* owned; a still, from start on: rows, or Y, Cb and Cr one after the other */
+    uint8_t *picture;           /* owned; a still's rows, from start on */
+    uint8_t *planes;            /* owned mapping, likewise: Y, Cb and Cr one after the other */
+    WebPIDecoder *stream;       /* owned; of planes, from start on */
+    size_t fed;                 /* bytes of the file that it saw */
+    int ready;                  /* lines of Y that it is done with */
     WebPAnimDecoder *animation; /* owned; from start on */
     const uint8_t *canvas;      /* borrowed from it: RGBA */
     uint8_t *row;               /* owned; of an animation */
@@ -164,35 +173,40 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     return sizeof *self + pixels * inside + rows + (uint64_t)base->header.width * 64 + (uint64_t)self->chunks * CHUNK_RECORD_BYTES + (1u << 20);
 }
 
-static WebPRGBABuffer rows_of(uint8_t *picture, const px_header *header)
-{
-    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha);
-    return (WebPRGBABuffer){ .rgba = picture, .stride = (int)stride, .size = stride * (size_t)header->height };
-}
-
-static WebPYUVABuffer planes_of(uint8_t *picture, const px_header *header)
+static WebPYUVABuffer planes_of(uint8_t *planes, const px_header *header)
 {
     size_t stride = (size_t)header->width, y = stride * (size_t)header->height;
     size_t half = halved(header->width), c = half * halved(header->height);
-    return (WebPYUVABuffer){ .y = picture, .y_stride = (int)stride, .y_size = y, .u = picture + y, .u_stride = (int)half, .u_size = c,
-                             .v = picture + y + c, .v_stride = (int)half, .v_size = c };
+    return (WebPYUVABuffer){ .y = planes, .y_stride = (int)stride, .y_size = y, .u = planes + y, .u_stride = (int)half, .u_size = c,
+                             .v = planes + y + c, .v_stride = (int)half, .v_size = c };
+}
+
+static px_status start_planes(webp_decoder *self, px_error *err)
+{
+    const px_header *header = &self->base.header;
+    void *mapped = mmap(NULL, planes_bytes(header), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped != MAP_FAILED) {
+        self->planes = mapped;
+        WebPYUVABuffer p = planes_of(self->planes, header);
+        self->stream = WebPINewYUVA(p.y, p.y_size, p.y_stride, p.u, p.u_size, p.u_stride, p.v, p.v_size, p.v_stride, NULL, 0, 0);
+    }
+    if (!self->stream)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", header->width, header->height);
+    return PX_OK;
 }
 
 static px_status start_still(webp_decoder *self, px_error *err)
 {
+    if (self->base.wants_planes)
+        return start_planes(self, err);
     const px_header *header = &self->base.header;
-    bool planes = self->base.wants_planes;
-    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha);
+    size_t stride = (size_t)header->width * (size_t)px_channels(PX_RGB, header->alpha), count = stride * (size_t)header->height;
     WebPDecoderConfig config;
-    self->picture = malloc(planes ? planes_bytes(header) : stride * (size_t)header->height);
-    if (!WebPInitDecoderConfig(&config) || !self->picture)
+    if (!WebPInitDecoderConfig(&config) || !(self->picture = malloc(count)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", header->width, header->height);
-    config.output.colorspace = planes ? MODE_YUV : header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
+    config.output.colorspace = header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
     config.output.is_external_memory = 1;
-    if (planes)
-        config.output.u.YUVA = planes_of(self->picture, header);
-    else
-        config.output.u.RGBA = rows_of(self->picture, header);
+    config.output.u.RGBA = (WebPRGBABuffer){ .rgba = self->picture, .stride = (int)stride, .size = count };
     VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM : WebPDecode(self->file.data, self->file.count, &config);
     WebPFreeDecBuffer(&config.output);
     return code == VP8_STATUS_OK ? PX_OK : fail_as(self, code, err);
@@ -254,19 +268,54 @@ static px_status pull_canvas(webp_decoder *self, px_row *ret, px_error *err)
     return PX_OK;
 }
 
+/* Shows the library more of the file until `lines` of Y are there, or fails. */
+static px_status feed(webp_decoder *self, int lines, px_error *err)
+{
+    while (self->ready < lines) {
+        size_t left = self->file.count - self->fed;
+        self->fed += left < FEED_BYTES ? left : FEED_BYTES;
+        VP8StatusCode code = WebPIUpdate(self->stream, self->file.data, self->fed);
+        if (code != VP8_STATUS_OK && code != VP8_STATUS_SUSPENDED)
+            return fail_as(self, code, err);
+        (void)WebPIDecGetYUVA(self->stream, &self->ready, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+        if (self->ready < lines && left == 0)
+            return px_fail(err, PX_CORRUPT_IMAGE, "WebP: the picture's data ends after %d of its %d lines", self->ready, self->base.header.height);
+    }
+    return PX_OK;
+}
+
+/* Lets go of the whole pages in `count` bytes. */
+static void let_go(uint8_t *bytes, size_t count)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)bytes + page - 1) & ~(page - 1), to = ((uintptr_t)bytes + count) & ~(page - 1);
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+static void let_go_of_lines(const WebPYUVABuffer *p, size_t from, size_t to)
+{
+    let_go(p->y + from * (size_t)p->y_stride, (to - from) * (size_t)p->y_stride);
+    let_go(p->u + from / 2 * (size_t)p->u_stride, (to - from) / 2 * (size_t)p->u_stride);
+    let_go(p->v + from / 2 * (size_t)p->v_stride, (to - from) / 2 * (size_t)p->v_stride);
+}
+
 /* The next lines of Y, with those of Cb and Cr that lie under them. */
-static px_row planes_row(webp_decoder *self)
+static px_status pull_planes(webp_decoder *self, px_row *ret, px_error *err)
 {
     const px_header *header = &self->base.header;
-    WebPYUVABuffer p = planes_of(self->picture, header);
+    WebPYUVABuffer p = planes_of(self->planes, header);
     int from = self->pulled, left = header->height - from, lines = left < LINES_AT_ONCE ? left : LINES_AT_ONCE;
     int chroma = (lines + 1) / 2, half = (int)halved(header->width);
     size_t at = (size_t)from, under = at / 2;
+    PX_TRY(feed(self, from + lines, err));
+    if (from % LINES_LEFT == 0 && from >= 2 * LINES_LEFT)
+        let_go_of_lines(&p, at - 2 * LINES_LEFT, at); /* with the page that the last time ended in */
     self->pulled += lines;
-    return (px_row){ .planes = { { p.y + at * (size_t)p.y_stride, header->width, lines, (size_t)p.y_stride, 1 },
+    *ret = (px_row){ .planes = { { p.y + at * (size_t)p.y_stride, header->width, lines, (size_t)p.y_stride, 1 },
                                  { p.u + under * (size_t)p.u_stride, half, chroma, (size_t)p.u_stride, 1 },
                                  { p.v + under * (size_t)p.v_stride, half, chroma, (size_t)p.v_stride, 1 } },
                      .plane_count = 3, .depth = 8, .model = PX_YCC, .siting = header->siting, .narrow = header->narrow };
+    return PX_OK;
 }
 
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
@@ -277,8 +326,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
         return pull_canvas(self, ret, err);
     if (base->wants_planes) {
         assert(self->pulled < base->header.height);
-        *ret = planes_row(self);
-        return PX_OK;
+        return pull_planes(self, ret, err);
     }
     size_t stride = (size_t)base->header.width * (size_t)px_channels(PX_RGB, base->header.alpha);
     *ret = px_row_of(self->picture + (size_t)self->pulled++ * stride, base->header.width, PX_RGB, base->header.alpha);
@@ -289,6 +337,9 @@ static void decoder_close(px_decoder *base)
 {
     webp_decoder *self = (webp_decoder *)base;
     WebPAnimDecoderDelete(self->animation);
+    WebPIDelete(self->stream);
+    if (self->planes)
+        munmap(self->planes, planes_bytes(&base->header));
     free(self->picture);
     free(self->row);
     px_source_unmap(self->file);

@@ -6,7 +6,7 @@
 
 static const struct {
     int width, height;
-} sizes[] = { { 64, 48 }, { 37, 23 }, { 1, 1 }, { 2, 33 }, { 131, 16 } };
+} sizes[] = { { 64, 48 }, { 37, 23 }, { 1, 1 }, { 2, 33 }, { 131, 16 }, { 700, 500 } };
 
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -115,6 +115,48 @@ static void planes_come_back(void **state)
     free(pixels);
 }
 
+/* Pages of `bytes` that are in memory. */
+static size_t resident(const uint8_t *bytes, size_t count)
+{
+    static unsigned char pages[1 << 16];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)bytes & ~(page - 1);
+    size_t length = (uintptr_t)bytes + count - from, in = 0;
+    assert_true(length / page < sizeof pages);
+    assert_int_equal(mincore((void *)from, length, pages), 0);
+    for (size_t i = 0; i < (length + page - 1) / page; i++)
+        in += pages[i] & 1;
+    return in * page;
+}
+
+/* Big enough that the file is shown to the library in several parts. */
+static void lines_that_were_pulled_take_no_memory(void **state)
+{
+    (void)state;
+    enum { WIDTH = 1500, HEIGHT = 1000 };
+    px_encoder_spec spec = { .format = PX_FORMAT_WEBP, .width = WIDTH, .height = HEIGHT, .model = PX_RGB, .quality = 90, .effort = PX_EFFORT_LOW };
+    uint8_t *pixels = picture(WIDTH, HEIGHT, 3), *first = NULL;
+    size_t count;
+    uint8_t *data = encode(spec, pixels, &count);
+    assert_true(count > 100000);
+    px_limits limits = PX_LIMITS_DEFAULT;
+    px_source source = source_of(data, count);
+    px_decoder *decoder = NULL;
+    int width, height, lines = 0;
+    assert_int_equal(px_decoder_open(&source, &limits, &decoder, NULL), PX_OK);
+    decoder->wants_planes = true;
+    decoder->wants_chroma = PX_CHROMA_HALVED;
+    assert_int_equal(decoder->start(decoder, 8, &width, &height, NULL), PX_OK);
+    for (px_row row; lines < HEIGHT; lines += row.planes[0].height) {
+        assert_int_equal(decoder->pull(decoder, &row, NULL), PX_OK);
+        first = first ? first : row.planes[0].samples;
+        assert_in_range(resident(first, WIDTH * HEIGHT), 1, WIDTH * HEIGHT / 4);
+    }
+    px_decoder_close(&decoder);
+    px_source_close(&source);
+    free(data);
+    free(pixels);
+}
+
 static void damage_in_planes_is_told_apart(void **state)
 {
     (void)state;
@@ -146,6 +188,7 @@ int main(void)
         cmocka_unit_test(what_is_not_stored_as_planes_is_not_given_as_such),
         cmocka_unit_test(the_same_planes_are_the_same_bytes),
         cmocka_unit_test(planes_come_back),
+        cmocka_unit_test(lines_that_were_pulled_take_no_memory),
         cmocka_unit_test(damage_in_planes_is_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
