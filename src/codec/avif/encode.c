@@ -13,17 +13,26 @@
 enum { TICKS_PER_SECOND = 1000, QUANTIZER_MAX = 63 };
 
 /* libaom's speed, and how much coarser its quantizer may be than the table says, so that effort saves bytes instead of adding quality.
- * Last, the bytes of memory that a pixel was seen to take. */
+ * `bytes` of memory is what a pixel was seen to take.
+ *
+ * What libaom takes for screen content it searches for blocks that repeat (intrabc) and for palettes. Flat photos are taken for it too: there
+ * the first costs ten times the rest, which only repeating drawings are worth; the second, at speed 8 of libaom 3.6, can double the
+ * bytes. docs/formats.md has the figures, bench/effort.py makes them. */
 static const struct {
     int speed, coarser, bytes;
-} efforts[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = { 9, -2, 24 }, [PX_EFFORT_NORMAL] = { 7, 0, 24 }, [PX_EFFORT_HIGH] = { 4, 3, 40 } };
+    const char *off[2];
+} efforts[PX_EFFORT_COUNT] = {
+    [PX_EFFORT_LOW] = { 8, -3, 24, { "enable-intrabc", "enable-palette" } },
+    [PX_EFFORT_NORMAL] = { 6, 0, 24, { "enable-intrabc" } },
+    [PX_EFFORT_HIGH] = { 4, 1, 40, { NULL } },
+};
 
 enum { LOSSLESS_BYTES = 40, AHEAD_BYTES = 340 }; /* likewise; the second where it looks at frames ahead */
 
 /* libaom's quantizer at which a picture has the SSIM of our JPEG of that quality (docs/formats.md); straight in between. */
 static const struct {
     int quality, quantizer;
-} scale[] = { { 1, 63 }, { 20, 46 }, { 40, 40 }, { 60, 35 }, { 70, 32 }, { 80, 28 }, { 90, 18 }, { 95, 9 }, { 100, 1 } };
+} scale[] = { { 1, 63 }, { 20, 47 }, { 40, 38 }, { 60, 32 }, { 70, 28 }, { 80, 23 }, { 90, 11 }, { 95, 5 }, { 100, 1 } };
 
 typedef struct avif_encoder {
     px_encoder base;
@@ -237,8 +246,11 @@ static void configure(avif_encoder *self)
 #if AVIF_VERSION_MAJOR >= 1
     library->repetitionCount = self->spec.loops ? self->spec.loops - 1 : AVIF_REPETITION_COUNT_INFINITE;
 #endif
-    if (px_avif.CodecName(AVIF_CODEC_CHOICE_AOM, AVIF_CODEC_FLAG_CAN_ENCODE))
-        library->codecChoice = AVIF_CODEC_CHOICE_AOM;
+    if (!px_avif.CodecName(AVIF_CODEC_CHOICE_AOM, AVIF_CODEC_FLAG_CAN_ENCODE))
+        return;
+    library->codecChoice = AVIF_CODEC_CHOICE_AOM;
+    for (int i = 0; i < 2 && efforts[self->spec.effort].off[i] && !self->spec.lossless; i++)
+        (void)px_avif.EncoderSetCodecSpecificOption(library, efforts[self->spec.effort].off[i], "0");
 }
 
 px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)

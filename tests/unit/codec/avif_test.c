@@ -1,10 +1,11 @@
 /* AVIF: lossless is exact, lossy near, alpha, orientation, profile and frames come back; files that libavif is made to write here
  * have what ours never have: more bits, a clean aperture, colours by number. Damage, cuts and claims are refused by name. */
-#include "avif_made.h"
-#include "held.h"
+#include <time.h>
 
+#include "avif_made.h"
 #include "codec/boxes.h"
 #include "codec/nclx.h"
+#include "held.h"
 
 static px_encoder_spec spec_of(int width, int height, px_model model, px_alpha alpha)
 {
@@ -55,6 +56,38 @@ static void quality_costs_bytes_and_effort_saves_them(void **state)
         before = count;
     }
     free(pixels);
+}
+
+static double cpu_of(px_encoder_spec spec, const uint8_t *pixels)
+{
+    struct timespec from, to;
+    size_t count;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    free(encode(spec, pixels, &count));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+/* A sky in the evening has few colours in each block, as screens have: libaom would look for repetitions in it, for longer than a
+ * picture full of detail takes. */
+static void a_flat_picture_takes_no_longer_than_one_full_of_detail(void **state)
+{
+    (void)state;
+    enum { WIDTH = 320, HEIGHT = 240 };
+    uint8_t *detail = picture(WIDTH, HEIGHT, 3), *flat = malloc(WIDTH * HEIGHT * 3);
+    assert_non_null(flat);
+    for (int i = 0; i < WIDTH * HEIGHT; i++) {
+        int x = i % WIDTH, y = i / WIDTH;
+        for (int c = 0; c < 3; c++)
+            flat[3 * i + c] = (uint8_t)(8 + 3 * sin(x * 0.05 * (c + 1)) + 3 * sin(y * 0.04));
+    }
+    for (px_effort effort = PX_EFFORT_LOW; effort <= PX_EFFORT_NORMAL; effort++) {
+        px_encoder_spec spec = spec_of(WIDTH, HEIGHT, PX_RGB, PX_OPAQUE);
+        spec.effort = effort;
+        assert_true(cpu_of(spec, flat) < cpu_of(spec, detail));
+    }
+    free(flat);
+    free(detail);
 }
 
 static void orientation_and_profile_come_back(void **state)
@@ -353,6 +386,7 @@ int main(void)
         cmocka_unit_test(lossless_is_exact_and_lossy_is_not),
         cmocka_unit_test(lossy_is_near),
         cmocka_unit_test(quality_costs_bytes_and_effort_saves_them),
+        cmocka_unit_test(a_flat_picture_takes_no_longer_than_one_full_of_detail),
         cmocka_unit_test(orientation_and_profile_come_back),
         cmocka_unit_test(an_animation_keeps_its_frames_and_their_time),
         cmocka_unit_test(more_bits_are_rounded),
