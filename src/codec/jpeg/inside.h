@@ -4,8 +4,7 @@
 
 #include "codec/jpeg/idct.h"
 #include "codec/jpeg/scaled.h"
-
-extern const uint8_t px_jpeg_zigzag[64]; /* where in rows of 8 a coefficient lies */
+#include "codec/jpeg/zigzag.h"
 
 /* A component on its way from codes to samples. */
 typedef struct px_jpeg_plane {
