@@ -1,218 +1,216 @@
-/* JPEG out, by libjpeg-turbo: baseline (progressive with high effort), Huffman tables made for the picture; chroma of half
- * the width and height (4:2:0) below quality 90, of all pixels (4:4:4) from there on, where its loss is what would be seen first.
+/* JPEG out, of rows of RGB or grey, or of planes of Y, Cb and Cr as they will be stored: baseline, Huffman codes made for the picture;
+ * chroma of half the width and height (4:2:0) below quality 90, of all pixels (4:4:4) from there on, where its loss is what would be seen
+ * first. Tables and the scale of quality are libjpeg's, so that sizes and looks are what people know.
  *
- * Rows are RGB or grey, or planes of Y, Cb and Cr as they will be stored, which are kept until a row of blocks is full.
- *
- * Those tables cost the picture's coefficients in memory, at output size, and save 3 to 8 per cent of bytes. Bytes go
- * out in large writes. As in decode.c, the library's jump never leaves the call that entered it. */
-#include <setjmp.h>
-#include <stdio.h>
+ * Lines are held until they fill a row of units; that is transformed eight units at a time (forward.h) and kept as tokens (tokens.h), which
+ * are written when the last row is there and their codes are known. The last pixel and line are repeated to the ends of blocks; blocks
+ * behind these hold the one before them again. */
 #include <stdlib.h>
-#include <string.h>
 
-#include <jpeglib.h>
-#include <jerror.h>
-
-#include "base/file.h"
-#include "codec/exif.h"
 #include "codec/formats.h"
-
-enum { OUTPUT_BYTES = 256 << 10, QUALITY_OF_WHOLE_CHROMA = 90 };
+#include "codec/jpeg/forward.h"
+#include "codec/jpeg/head.h"
+#include "codec/jpeg/tokens.h"
 
 typedef struct jpeg_encoder {
     px_encoder base;
-    struct jpeg_compress_struct library;
-    struct jpeg_error_mgr errors;
-    struct jpeg_destination_mgr output;
-    jmp_buf jump;
-    px_status status;
-    px_error *err;
-    int fd;
-    uint64_t written;
-    uint8_t *block_rows; /* owned; with planes: one row of blocks of each, lines as wide as whole blocks */
+    px_encoder_spec spec;       /* what it borrows is the caller's until finish */
+    px_jpeg_frame frame;
+    px_jpeg_divisors divisors[2];
+    const px_jpeg_forward *forward;
+    px_jpeg_tokens *tokens;     /* owned */
+    uint8_t *lines[3];          /* the first owns them all; as wide as whole groups */
     size_t strides[3];
-    int full[3], held[3]; /* lines in such a row, and how many are there */
-    JOCTET bytes[OUTPUT_BYTES];
+    int full[3], held[3];       /* lines of a row of units, and how many are there */
+    int unit_rows;              /* done */
+    uint8_t *upper;             /* owned; a row of RGB that waits for the one below it, or NULL */
+    bool has_upper;
+    int dc[3];                  /* of the last block */
+    px_jpeg_out out;
 } jpeg_encoder;
 
-static void on_error(j_common_ptr library)
-{
-    jpeg_encoder *self = (jpeg_encoder *)library->client_data;
-    char text[JMSG_LENGTH_MAX];
-    library->err->format_message(library, text);
-    self->status = library->err->msg_code == JERR_OUT_OF_MEMORY ? PX_OUT_OF_MEMORY : PX_INTERNAL;
-    px_fail(self->err, self->status, "writing JPEG: %s", text);
-    longjmp(self->jump, 1);
-}
+/* ---- a row of units ---- */
 
-static void on_message(j_common_ptr library, int level)
-{
-    (void)library;
-    (void)level;
-}
+/* Eight units side by side: at most 2 x 2 groups of Y, one of Cb, one of Cr. */
+typedef px_jpeg_group px_groups[3][2][2];
 
-static void write_out(jpeg_encoder *self, size_t count)
+static void transform(jpeg_encoder *self, int first, px_groups groups)
 {
-    self->status = px_write_all(self->fd, self->bytes, count, "the output", self->err);
-    if (self->status != PX_OK)
-        longjmp(self->jump, 1);
-    self->written += count;
-    self->output.next_output_byte = self->bytes;
-    self->output.free_in_buffer = OUTPUT_BYTES;
-}
-
-static void output_init(j_compress_ptr library)
-{
-    jpeg_encoder *self = (jpeg_encoder *)library->client_data;
-    self->output.next_output_byte = self->bytes;
-    self->output.free_in_buffer = OUTPUT_BYTES;
-}
-
-static boolean output_empty(j_compress_ptr library)
-{
-    write_out((jpeg_encoder *)library->client_data, OUTPUT_BYTES);
-    return TRUE;
-}
-
-static void output_term(j_compress_ptr library)
-{
-    jpeg_encoder *self = (jpeg_encoder *)library->client_data;
-    write_out(self, OUTPUT_BYTES - self->output.free_in_buffer);
-}
-
-static uint8_t *line_of(jpeg_encoder *self, int plane, int y)
-{
-    uint8_t *first = self->block_rows;
-    for (int p = 0; p < plane; p++)
-        first += self->strides[p] * (size_t)self->full[p];
-    return first + self->strides[plane] * (size_t)y;
-}
-
-/* The last sample and the last line are repeated to the ends of their blocks. */
-static void hold_lines(jpeg_encoder *self, int plane, const px_plane *from)
-{
-    size_t width = (size_t)from->width;
-    for (int y = 0; y < from->height; y++) {
-        uint8_t *line = line_of(self, plane, self->held[plane]++);
-        memcpy(line, from->samples + (size_t)y * from->stride, width);
-        memset(line + width, line[width - 1], self->strides[plane] - width);
+    const px_jpeg_frame *frame = &self->frame;
+    for (int p = 0; p < frame->planes; p++) {
+        int unit = px_jpeg_unit_of(frame, p);
+        for (int y = 0; y < unit; y++)
+            for (int x = 0; x < unit; x++) {
+                int block = first * unit + x * PX_JPEG_BLOCKS;
+                if (block < frame->across[p] && self->unit_rows * unit + y < frame->down[p])
+                    self->forward->transform(self->lines[p] + (size_t)(8 * y) * self->strides[p] + 8 * (size_t)block, self->strides[p],
+                                             &self->divisors[p > 0], &groups[p][y][x]);
+            }
     }
 }
 
-static void write_block_rows(jpeg_encoder *self)
+/* The unit's blocks, in the scan's order; `index` is its place among the eight. */
+static void keep_unit(jpeg_encoder *self, int first, int index, px_groups groups)
 {
-    JSAMPROW lines[3][2 * DCTSIZE];
-    JSAMPARRAY planes[3] = { lines[0], lines[1], lines[2] };
-    for (int p = 0; p < 3; p++) {
-        for (int y = 0; y < self->full[p]; y++)
-            lines[p][y] = line_of(self, p, y < self->held[p] ? y : self->held[p] - 1);
+    const px_jpeg_frame *frame = &self->frame;
+    for (int p = 0; p < frame->planes; p++) {
+        int unit = px_jpeg_unit_of(frame, p);
+        for (int i = 0; i < unit * unit; i++) {
+            int y = i / unit, x = index * unit + i % unit;
+            if (first * unit + x >= frame->across[p] || self->unit_rows * unit + y >= frame->down[p]) {
+                px_jpeg_tokens_add_flat(self->tokens, p > 0, 0);
+                continue;
+            }
+            const px_jpeg_group *group = &groups[p][y][x / PX_JPEG_BLOCKS];
+            int dc = group->values[0][x % PX_JPEG_BLOCKS];
+            px_jpeg_tokens_add(self->tokens, p > 0, group, x % PX_JPEG_BLOCKS, dc - self->dc[p]);
+            self->dc[p] = dc;
+        }
+    }
+}
+
+static px_status keep_row(jpeg_encoder *self, px_error *err)
+{
+    px_groups groups;
+    for (int p = 0; p < self->frame.planes; p++) {
+        for (; self->held[p] < self->full[p]; self->held[p]++) {
+            uint8_t *line = self->lines[p] + (size_t)self->held[p] * self->strides[p];
+            memcpy(line, line - self->strides[p], self->strides[p]);
+        }
         self->held[p] = 0;
     }
-    jpeg_write_raw_data(&self->library, planes, (JDIMENSION)self->full[0]);
+    for (int first = 0; first < self->frame.units_across; first += PX_JPEG_BLOCKS) {
+        transform(self, first, groups);
+        for (int i = 0; i < PX_JPEG_BLOCKS && first + i < self->frame.units_across; i++) {
+            PX_TRY(px_jpeg_tokens_next(self->tokens, err));
+            keep_unit(self, first, i, groups);
+        }
+    }
+    self->unit_rows++;
+    return PX_OK;
 }
 
-static void push_planes(jpeg_encoder *self, const px_row *row)
+/* ---- lines ---- */
+
+static uint8_t *line_of(jpeg_encoder *self, int plane) { return self->lines[plane] + (size_t)self->held[plane] * self->strides[plane]; }
+
+/* The line that was written now is there: its last sample is repeated. */
+static void end_line(jpeg_encoder *self, int plane, int width)
 {
-    for (int p = 0; p < 3; p++)
-        hold_lines(self, p, &row->planes[p]);
-    if (self->held[0] == self->full[0])
-        write_block_rows(self);
+    uint8_t *line = line_of(self, plane);
+    memset(line + width, line[width - 1], self->strides[plane] - (size_t)width);
+    self->held[plane]++;
+}
+
+static void take_plane(jpeg_encoder *self, int plane, const px_plane *from)
+{
+    for (int y = 0; y < from->height; y++) {
+        memcpy(line_of(self, plane), from->samples + (size_t)y * from->stride, (size_t)from->width);
+        end_line(self, plane, from->width);
+    }
+}
+
+static void take_halved(jpeg_encoder *self, const uint8_t *lower)
+{
+    int width = self->frame.width;
+    self->forward->halved(self->upper, lower, width, line_of(self, 1), line_of(self, 2));
+    end_line(self, 1, (width + 1) / 2);
+    end_line(self, 2, (width + 1) / 2);
+    self->has_upper = false;
+}
+
+static void take_rgb(jpeg_encoder *self, const uint8_t *rgb)
+{
+    int width = self->frame.width;
+    self->forward->luma(rgb, width, line_of(self, 0));
+    end_line(self, 0, width);
+    if (self->frame.unit == 1) {
+        self->forward->whole(rgb, width, line_of(self, 1), line_of(self, 2));
+        end_line(self, 1, width);
+        end_line(self, 2, width);
+    } else if (self->has_upper) {
+        take_halved(self, rgb);
+    } else {
+        memcpy(self->upper, rgb, 3 * (size_t)width);
+        self->has_upper = true;
+    }
 }
 
 static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err)
 {
     jpeg_encoder *self = (jpeg_encoder *)base;
-    self->err = err;
-    if (setjmp(self->jump))
-        return self->status;
-    if (self->block_rows) {
-        push_planes(self, row);
-        return PX_OK;
-    }
-    JSAMPROW rows[1] = { row->planes[0].samples };
-    jpeg_write_scanlines(&self->library, rows, 1);
-    return PX_OK;
+    if (self->spec.model == PX_RGB)
+        take_rgb(self, row->planes[0].samples);
+    else
+        for (int p = 0; p < self->frame.planes; p++)
+            take_plane(self, p, &row->planes[p]);
+    return self->held[0] == self->full[0] ? keep_row(self, err) : PX_OK;
+}
+
+static px_status write_picture(jpeg_encoder *self, px_error *err)
+{
+    px_jpeg_code codes[2][2];
+    px_jpeg_tokens_codes(self->tokens, codes);
+    for (int i = 0; i < (self->frame.planes > 1 ? 4 : 2); i++)
+        PX_TRY(px_jpeg_out_code(&self->out, i % 2, i / 2, &codes[i / 2][i % 2], err));
+    PX_TRY(px_jpeg_scan_write(0, self->frame.planes, 0, 63, 0, 0, &self->out, err));
+    return px_jpeg_tokens_write(self->tokens, codes, &self->out, err);
 }
 
 static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error *err)
 {
     jpeg_encoder *self = (jpeg_encoder *)base;
-    self->err = err;
-    if (setjmp(self->jump))
-        return self->status;
+    if (self->has_upper)
+        take_halved(self, self->upper);
     if (self->held[0])
-        write_block_rows(self);
-    jpeg_finish_compress(&self->library);
-    *ret_bytes = self->written;
+        PX_TRY(keep_row(self, err));
+    PX_TRY(px_jpeg_head_write(&self->frame, &self->spec, &self->out, err));
+    PX_TRY(write_picture(self, err));
+    PX_TRY(px_jpeg_out_bytes(&self->out, "\xff\xd9", 2, err));
+    PX_TRY(px_jpeg_out_finish(&self->out, err));
+    *ret_bytes = self->out.written;
     return PX_OK;
 }
 
 static void encoder_close(px_encoder *base)
 {
     jpeg_encoder *self = (jpeg_encoder *)base;
-    jpeg_destroy_compress(&self->library);
-    free(self->block_rows);
+    px_jpeg_tokens_destroy(self->tokens);
+    free(self->lines[0]);
+    free(self->upper);
     free(self);
 }
 
-/* An APP1 marker: a name, NUL included, and the bytes. What does not fit into one is left out. */
-static void write_named(jpeg_encoder *self, const char *name, size_t name_bytes, px_bytes bytes)
-{
-    if (bytes.count == 0 || bytes.count > 65533 - name_bytes)
-        return;
-    jpeg_write_m_header(&self->library, JPEG_APP0 + 1, (unsigned)(name_bytes + bytes.count));
-    for (size_t i = 0; i < name_bytes; i++)
-        jpeg_write_m_byte(&self->library, name[i]);
-    for (size_t i = 0; i < bytes.count; i++)
-        jpeg_write_m_byte(&self->library, bytes.data[i]);
-}
+/* ---- the beginning ---- */
 
-static bool has_whole_chroma(const px_encoder_spec *spec) { return spec->model != PX_GREY && spec->quality >= QUALITY_OF_WHOLE_CHROMA; }
-
-/* The lines that planes are held in, once the sampling is settled. */
-static bool hold_planes(jpeg_encoder *self, const px_encoder_spec *spec)
+static void divide_by(const uint8_t steps[64], px_jpeg_divisors *ret)
 {
-    size_t bytes = 0;
-    for (int p = 0; p < 3; p++) {
-        int part = p && !has_whole_chroma(spec) ? 2 : 1;
-        self->strides[p] = ((size_t)(spec->width + part - 1) / (size_t)part + DCTSIZE - 1) / DCTSIZE * DCTSIZE;
-        self->full[p] = DCTSIZE * self->library.comp_info[p].v_samp_factor;
-        bytes += self->strides[p] * (size_t)self->full[p];
+    for (int i = 0; i < 64; i++) {
+        ret->half[i] = (float)(steps[i] * 4) + 0.5f;
+        ret->part[i] = 1.0f / (float)(steps[i] * 8);
     }
-    self->block_rows = malloc(bytes);
-    self->library.raw_data_in = TRUE;
-    return self->block_rows;
 }
 
-static px_status start(jpeg_encoder *self, const px_encoder_spec *spec, px_error *err)
+static size_t plan_lines(const px_jpeg_frame *frame, size_t strides[3], int full[3])
 {
-    self->err = err;
-    if (setjmp(self->jump))
-        return self->status;
-    jpeg_create_compress(&self->library);
-    self->library.client_data = self;
-    self->library.dest = &self->output;
-    self->library.image_width = (unsigned)spec->width;
-    self->library.image_height = (unsigned)spec->height;
-    self->library.input_components = spec->model == PX_GREY ? 1 : 3;
-    self->library.in_color_space = spec->model == PX_GREY ? JCS_GRAYSCALE : spec->model == PX_YCC ? JCS_YCbCr : JCS_RGB;
-    jpeg_set_defaults(&self->library); /* 4:2:0 */
-    if (has_whole_chroma(spec))
-        self->library.comp_info[0].h_samp_factor = self->library.comp_info[0].v_samp_factor = 1;
-    jpeg_set_quality(&self->library, spec->quality, TRUE);
-    self->library.optimize_coding = TRUE;
-    self->library.dct_method = JDCT_ISLOW;
-    if (spec->effort == PX_EFFORT_HIGH)
-        jpeg_simple_progression(&self->library); /* some per cent fewer bytes, for twice the time */
-    if (spec->model == PX_YCC && !hold_planes(self, spec))
-        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG encoder");
-    jpeg_start_compress(&self->library, TRUE);
-    uint8_t minimal[PX_EXIF_BYTES];
-    write_named(self, PX_JPEG_EXIF, sizeof PX_JPEG_EXIF, px_exif_of(spec, minimal));
-    write_named(self, PX_JPEG_XMP, sizeof PX_JPEG_XMP, spec->xmp);
-    if (spec->profile.count)
-        jpeg_write_icc_profile(&self->library, spec->profile.data, (unsigned)spec->profile.count);
-    return PX_OK;
+    size_t groups = (size_t)(frame->units_across + PX_JPEG_BLOCKS - 1) / PX_JPEG_BLOCKS, bytes = 0;
+    for (int p = 0; p < frame->planes; p++) {
+        int unit = px_jpeg_unit_of(frame, p);
+        strides[p] = groups * PX_JPEG_GROUP * (size_t)unit;
+        full[p] = 8 * unit;
+        bytes += strides[p] * (size_t)full[p];
+    }
+    return bytes;
+}
+
+static bool hold_lines(jpeg_encoder *self)
+{
+    self->lines[0] = malloc(plan_lines(&self->frame, self->strides, self->full));
+    if (self->spec.model == PX_RGB && self->frame.unit == 2)
+        self->upper = malloc(3 * (size_t)self->frame.width);
+    for (int p = 1; p < self->frame.planes && self->lines[0]; p++)
+        self->lines[p] = self->lines[p - 1] + self->strides[p - 1] * (size_t)self->full[p - 1];
+    return self->lines[0] && (self->upper || self->spec.model != PX_RGB || self->frame.unit == 1);
 }
 
 px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
@@ -222,27 +220,28 @@ px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG encoder");
     PX_AUTO(px_encoder_close) px_encoder *held = &self->base;
     self->base = (px_encoder){ .push = encoder_push, .finish = encoder_finish, .close = encoder_close };
-    self->fd = fd;
-    self->library.err = jpeg_std_error(&self->errors);
-    self->errors.error_exit = on_error;
-    self->errors.emit_message = on_message;
-    self->library.client_data = self;
-    self->output = (struct jpeg_destination_mgr){ .init_destination = output_init, .empty_output_buffer = output_empty,
-                                                  .term_destination = output_term };
-    PX_TRY(start(self, spec, err));
+    self->spec = *spec;
+    self->frame = px_jpeg_frame_of(spec);
+    self->forward = px_jpeg_forward_best();
+    px_jpeg_out_init(&self->out, fd);
+    for (int table = 0; table < 2; table++)
+        divide_by(self->frame.steps[table], &self->divisors[table]);
+    static const uint8_t tables[3][PX_JPEG_UNIT_BLOCKS] = { { 0 }, { 0, 1, 1 }, { 0, 0, 0, 0, 1, 1 } };
+    int kind = self->frame.planes == 1 ? 0 : self->frame.unit;
+    self->tokens = px_jpeg_tokens_create(tables[kind], kind == 0 ? 1 : kind == 1 ? 3 : 6);
+    if (!self->tokens || !hold_lines(self))
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG encoder");
     *ret = held;
     held = NULL;
     return PX_OK;
 }
 
-void px_jpeg_planes(px_encoder_spec *spec)
-{
-    spec->chroma = has_whole_chroma(spec) ? PX_CHROMA_WHOLE : PX_CHROMA_HALVED;
-    spec->narrow = false;
-}
-
 uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec)
 {
-    uint64_t pixels = ((uint64_t)spec->width + 32) * ((uint64_t)spec->height + 32);
-    return sizeof(jpeg_encoder) + pixels * (spec->model == PX_GREY ? 2 : has_whole_chroma(spec) ? 6 : 3) + (uint64_t)spec->width * (spec->model == PX_YCC ? 64 + 24 : 64);
+    px_jpeg_frame frame = px_jpeg_frame_of(spec);
+    size_t strides[3];
+    int full[3];
+    uint64_t units = (uint64_t)frame.units_across * (uint64_t)frame.units_down;
+    unsigned blocks = frame.planes == 1 ? 1 : frame.unit == 1 ? 3 : 6;
+    return sizeof(jpeg_encoder) + plan_lines(&frame, strides, full) + 3 * (uint64_t)spec->width + px_jpeg_tokens_memory(units, blocks);
 }
