@@ -173,6 +173,20 @@ static inline s32x8 quantise(s32x8 value, float half, float part)
     return __builtin_convertvector((__builtin_convertvector(value, f32x8) + signed_half) * part, s32x8);
 }
 
+/* A bit for each of 32 that is not 0. A comparison gives -1 for those that are: their sum is less than nothing by their bits, and one less
+ * again is all other bits. */
+static inline void find_nonzero(int32_t values[32][PX_JPEG_BLOCKS], uint32_t bits[PX_JPEG_BLOCKS])
+{
+    s32x8 sum = { 0 };
+    for (int k = 31; k >= 0; k--) {
+        s32x8 value;
+        memcpy(&value, values[k], sizeof value);
+        sum += sum + (value == 0);
+    }
+    sum -= 1;
+    memcpy(bits, &sum, sizeof sum);
+}
+
 static void transform(const uint8_t *samples, size_t stride, const px_jpeg_divisors *divisors, px_jpeg_group *ret)
 {
     static const uint8_t places[64] = { /* the inverse of the zigzag */
@@ -202,14 +216,8 @@ static void transform(const uint8_t *samples, size_t stride, const px_jpeg_divis
             memcpy(ret->values[places[8 * y + x]], &value, sizeof value);
         }
     }
-    s32x8 bits[2] = { { 0 } };
-    for (int k = 0; k < 64; k++) {
-        s32x8 value;
-        memcpy(&value, ret->values[k], sizeof value);
-        bits[k / 32] |= (value != 0) & (int32_t)(1u << k % 32);
-    }
-    memcpy(ret->low, &bits[0], sizeof bits[0]);
-    memcpy(ret->high, &bits[1], sizeof bits[1]);
+    find_nonzero(ret->values, ret->low);
+    find_nonzero(ret->values + 32, ret->high);
 }
 
 const px_jpeg_forward PX_FORWARD = { PX_FORWARD_NAME, luma, whole, halved, transform };
