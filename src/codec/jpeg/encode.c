@@ -11,6 +11,7 @@
 #include "codec/jpeg/forward.h"
 #include "codec/jpeg/head.h"
 #include "codec/jpeg/tokens.h"
+#include "codec/jpeg/whole.h"
 
 typedef struct jpeg_encoder {
     px_encoder base;
@@ -18,7 +19,8 @@ typedef struct jpeg_encoder {
     px_jpeg_frame frame;
     px_jpeg_divisors divisors[2];
     const px_jpeg_forward *forward;
-    px_jpeg_tokens *tokens;     /* owned */
+    px_jpeg_tokens *tokens;     /* owned; with effort high NULL */
+    px_jpeg_whole whole;        /* owned; with effort high */
     uint8_t *lines[3];          /* the first owns them all; as wide as whole groups */
     size_t strides[3];
     int full[3], held[3];       /* lines of a row of units, and how many are there */
@@ -69,6 +71,23 @@ static void keep_unit(jpeg_encoder *self, int first, int index, px_groups groups
     }
 }
 
+/* The groups' blocks, one by one. */
+static void keep_whole(jpeg_encoder *self, int first, px_groups groups)
+{
+    const px_jpeg_frame *frame = &self->frame;
+    for (int p = 0; p < frame->planes; p++) {
+        int unit = px_jpeg_unit_of(frame, p), end = (first + PX_JPEG_BLOCKS) * unit;
+        end = end < frame->across[p] ? end : frame->across[p];
+        for (int y = 0; y < unit && self->unit_rows * unit + y < frame->down[p]; y++)
+            for (int x = first * unit; x < end; x++) {
+                int16_t *block = self->whole.blocks[p][(size_t)(self->unit_rows * unit + y) * (size_t)frame->across[p] + (size_t)x];
+                const px_jpeg_group *group = &groups[p][y][(x - first * unit) / PX_JPEG_BLOCKS];
+                for (int k = 0; k < 64; k++)
+                    block[k] = (int16_t)group->values[k][x % PX_JPEG_BLOCKS];
+            }
+    }
+}
+
 static px_status keep_row(jpeg_encoder *self, px_error *err)
 {
     px_groups groups;
@@ -81,7 +100,9 @@ static px_status keep_row(jpeg_encoder *self, px_error *err)
     }
     for (int first = 0; first < self->frame.units_across; first += PX_JPEG_BLOCKS) {
         transform(self, first, groups);
-        for (int i = 0; i < PX_JPEG_BLOCKS && first + i < self->frame.units_across; i++) {
+        if (!self->tokens)
+            keep_whole(self, first, groups);
+        for (int i = 0; self->tokens && i < PX_JPEG_BLOCKS && first + i < self->frame.units_across; i++) {
             PX_TRY(px_jpeg_tokens_next(self->tokens, err));
             keep_unit(self, first, i, groups);
         }
@@ -147,10 +168,20 @@ static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err
     return self->held[0] == self->full[0] ? keep_row(self, err) : PX_OK;
 }
 
-static px_status write_picture(jpeg_encoder *self, px_error *err)
+static px_status write_whole(jpeg_encoder *self, px_error *err)
+{
+    px_jpeg_trellis(&self->whole);
+    px_jpeg_plan plan = px_jpeg_scans_plan(&self->whole);
+    self->frame.progressive = plan.progressive;
+    PX_TRY(px_jpeg_head_write(&self->frame, &self->spec, &self->out, err));
+    return px_jpeg_scans_write(&self->whole, &plan, &self->out, err);
+}
+
+static px_status write_tokens(jpeg_encoder *self, px_error *err)
 {
     px_jpeg_code codes[2][2];
     px_jpeg_tokens_codes(self->tokens, codes);
+    PX_TRY(px_jpeg_head_write(&self->frame, &self->spec, &self->out, err));
     for (int i = 0; i < (self->frame.planes > 1 ? 4 : 2); i++)
         PX_TRY(px_jpeg_out_code(&self->out, i % 2, i / 2, &codes[i / 2][i % 2], err));
     PX_TRY(px_jpeg_scan_write(0, self->frame.planes, 0, 63, 0, 0, &self->out, err));
@@ -164,8 +195,7 @@ static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error 
         take_halved(self, self->upper);
     if (self->held[0])
         PX_TRY(keep_row(self, err));
-    PX_TRY(px_jpeg_head_write(&self->frame, &self->spec, &self->out, err));
-    PX_TRY(write_picture(self, err));
+    PX_TRY((self->tokens ? write_tokens : write_whole)(self, err));
     PX_TRY(px_jpeg_out_bytes(&self->out, "\xff\xd9", 2, err));
     PX_TRY(px_jpeg_out_finish(&self->out, err));
     *ret_bytes = self->out.written;
@@ -176,6 +206,7 @@ static void encoder_close(px_encoder *base)
 {
     jpeg_encoder *self = (jpeg_encoder *)base;
     px_jpeg_tokens_destroy(self->tokens);
+    px_jpeg_whole_destroy(&self->whole);
     free(self->lines[0]);
     free(self->upper);
     free(self);
@@ -183,11 +214,12 @@ static void encoder_close(px_encoder *base)
 
 /* ---- the beginning ---- */
 
-static void divide_by(const uint8_t steps[64], px_jpeg_divisors *ret)
+/* With effort high coefficients are kept as the DCT gives them. */
+static void divide_by(const uint8_t steps[64], bool whole, px_jpeg_divisors *ret)
 {
     for (int i = 0; i < 64; i++) {
-        ret->half[i] = (float)(steps[i] * 4) + 0.5f;
-        ret->part[i] = 1.0f / (float)(steps[i] * 8);
+        ret->half[i] = whole ? 0.5f : (float)(steps[i] * 4) + 0.5f;
+        ret->part[i] = whole ? 1.0f : 1.0f / (float)(steps[i] * 8);
     }
 }
 
@@ -213,6 +245,19 @@ static bool hold_lines(jpeg_encoder *self)
     return self->lines[0] && (self->upper || self->spec.model != PX_RGB || self->frame.unit == 1);
 }
 
+static px_status hold_coefficients(jpeg_encoder *self, px_error *err)
+{
+    static const uint8_t tables[3][PX_JPEG_UNIT_BLOCKS] = { { 0 }, { 0, 1, 1 }, { 0, 0, 0, 0, 1, 1 } }, counts[3] = { 1, 3, 6 };
+    int kind = self->frame.planes == 1 ? 0 : self->frame.unit;
+    bool whole = self->spec.effort == PX_EFFORT_HIGH;
+    for (int table = 0; table < 2; table++)
+        divide_by(self->frame.steps[table], whole, &self->divisors[table]);
+    if (whole)
+        return px_jpeg_whole_create(&self->frame, &self->whole, err);
+    self->tokens = px_jpeg_tokens_create(tables[kind], counts[kind]);
+    return self->tokens ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG encoder");
+}
+
 px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
 {
     jpeg_encoder *self = calloc(1, sizeof *self);
@@ -224,12 +269,8 @@ px_status px_jpeg_encoder_open(const px_encoder_spec *spec, int fd, px_encoder *
     self->frame = px_jpeg_frame_of(spec);
     self->forward = px_jpeg_forward_best();
     px_jpeg_out_init(&self->out, fd);
-    for (int table = 0; table < 2; table++)
-        divide_by(self->frame.steps[table], &self->divisors[table]);
-    static const uint8_t tables[3][PX_JPEG_UNIT_BLOCKS] = { { 0 }, { 0, 1, 1 }, { 0, 0, 0, 0, 1, 1 } };
-    int kind = self->frame.planes == 1 ? 0 : self->frame.unit;
-    self->tokens = px_jpeg_tokens_create(tables[kind], kind == 0 ? 1 : kind == 1 ? 3 : 6);
-    if (!self->tokens || !hold_lines(self))
+    PX_TRY(hold_coefficients(self, err));
+    if (!hold_lines(self))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG encoder");
     *ret = held;
     held = NULL;
@@ -243,5 +284,6 @@ uint64_t px_jpeg_encoder_memory(const px_encoder_spec *spec)
     int full[3];
     uint64_t units = (uint64_t)frame.units_across * (uint64_t)frame.units_down;
     unsigned blocks = frame.planes == 1 ? 1 : frame.unit == 1 ? 3 : 6;
-    return sizeof(jpeg_encoder) + plan_lines(&frame, strides, full) + 3 * (uint64_t)spec->width + px_jpeg_tokens_memory(units, blocks);
+    uint64_t kept = spec->effort == PX_EFFORT_HIGH ? px_jpeg_whole_memory(&frame) : px_jpeg_tokens_memory(units, blocks);
+    return sizeof(jpeg_encoder) + plan_lines(&frame, strides, full) + 3 * (uint64_t)spec->width + kept;
 }

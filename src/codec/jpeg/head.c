@@ -14,6 +14,16 @@ static const uint8_t steps_usual[2][64] = {
       99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99 },
 };
 
+/* Of effort high, for all planes: 16 * exp(r * r) * (1 - 0.3 * exp(-(r / 0.3)^2)), where r is how far a coefficient is from DC, 1 at seven
+ * along an edge. Flatter than annex K, which was made for rounding: the trellis drops by itself what costs more than it shows. It was chosen by
+ * bytes at equal SSIM (docs/quality.md). */
+static const uint8_t steps_high[64] = {
+    11, 12, 15, 18, 22, 27, 33, 43, 12, 13, 16, 19, 22, 27, 34, 44,
+    15, 16, 18, 21, 24, 29, 36, 47, 18, 19, 21, 23, 27, 32, 40, 52,
+    22, 22, 24, 27, 31, 37, 46, 60, 27, 27, 29, 32, 37, 44, 56, 72,
+    33, 34, 36, 40, 46, 56, 70, 91, 43, 44, 47, 52, 60, 72, 91, 118,
+};
+
 static bool has_whole_chroma(const px_encoder_spec *spec) { return spec->quality >= QUALITY_OF_WHOLE_CHROMA; }
 
 void px_jpeg_planes(px_encoder_spec *spec)
@@ -22,11 +32,19 @@ void px_jpeg_planes(px_encoder_spec *spec)
     spec->narrow = false;
 }
 
-static void scale_steps(int quality, px_jpeg_frame *frame)
+/* In effort high the same quality is to look the same, by SSIM: its tables are scaled so. */
+static int percent_of(int quality, bool high)
 {
     int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+    int steep = percent * 27 / 20, flat = percent * 7 / 10 + 32;
+    return !high ? percent : steep < flat ? steep : flat;
+}
+
+static void scale_steps(int quality, bool high, px_jpeg_frame *frame)
+{
+    int percent = percent_of(quality, high);
     for (int i = 0; i < 128; i++) {
-        int step = (steps_usual[i / 64][i % 64] * percent + 50) / 100;
+        int usual = high ? steps_high[i % 64] : steps_usual[i / 64][i % 64], step = (usual * percent + 50) / 100;
         frame->steps[i / 64][i % 64] = (uint8_t)(step < 1 ? 1 : step > 255 ? 255 : step);
     }
 }
@@ -43,7 +61,7 @@ px_jpeg_frame px_jpeg_frame_of(const px_encoder_spec *spec)
         frame.across[p] = parts(parts(spec->width, part), 8);
         frame.down[p] = parts(parts(spec->height, part), 8);
     }
-    scale_steps(spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality, &frame);
+    scale_steps(spec->quality < 1 ? 1 : spec->quality > 100 ? 100 : spec->quality, spec->effort == PX_EFFORT_HIGH, &frame);
     return frame;
 }
 
@@ -118,7 +136,7 @@ px_status px_jpeg_scan_write(int first, int count, int from, int to, int high, i
     uint8_t bytes[10] = { (uint8_t)count };
     for (int i = 0; i < count; i++) {
         bytes[1 + 2 * i] = (uint8_t)(first + i + 1);
-        bytes[2 + 2 * i] = first + i ? 0x11 : 0;
+        bytes[2 + 2 * i] = (uint8_t)(first + i ? (from || high ? 0 : 0x10) | (to ? 1 : 0) : 0); /* codes that are not used: 0 */
     }
     memcpy(bytes + 1 + 2 * count, (uint8_t[]){ (uint8_t)from, (uint8_t)to, (uint8_t)(high << 4 | low) }, 3);
     return segment(out, SOS, bytes, 4 + 2 * (size_t)count, (px_bytes){ 0 }, err);

@@ -16,7 +16,7 @@ typedef struct px_jpeg_frame {
     uint8_t steps[2][64]; /* what coefficients are divided by: of Y, and of Cb and Cr; in the order of rows and columns */
 } px_jpeg_frame;
 
-/* For quality 1 to 100: T.81's tables of annex K, scaled as libjpeg does it. Pure. */
+/* For quality 1 to 100: T.81's tables of annex K, scaled as libjpeg does it; with effort high a table of our own. Pure. */
 px_jpeg_frame px_jpeg_frame_of(const px_encoder_spec *spec);
 
 /* How a plane is to be found in the scan: a unit's blocks are `unit` across and down in the first, one in the others. */

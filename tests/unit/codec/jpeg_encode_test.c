@@ -10,6 +10,7 @@
 #include <jpeglib.h>
 
 #include "codec/jpeg/forward.h"
+#include "codec/jpeg/whole.h"
 
 /* ---- inner loops ---- */
 
@@ -272,15 +273,171 @@ static void coefficients_are_those_of_libjpeg_at_every_quality(void **state)
     assert_as_the_library(400, 300, 3, 100, 5); /* the most tokens there can be, in several chunks */
 }
 
+/* ---- effort high ---- */
+
+/* Coefficients that get smaller and rarer from the first to the last, as pictures' do: `most` times as big as a random number that is mostly
+ * far below 1. Some blocks have none. Below 0: all are big. */
+static void fill_whole(px_jpeg_whole *whole, uint32_t *random, double most)
+{
+    for (int p = 0; p < whole->frame->planes; p++)
+        for (size_t i = 0; i < px_jpeg_block_count(whole->frame, p); i++) {
+            double busy = next_random(random) % 4 ? most : 0;
+            whole->nonzero[p][i] = 0;
+            for (int k = 0; k < 64; k++) {
+                double part = (next_random(random) % 1000 + 1) / 1000.0, size = -log(part) * busy * exp(-k / 12.0);
+                int value = size > 1000 ? 1000 : most < 0 ? 500 : (int)size;
+                whole->blocks[p][i][k] = (int16_t)(next_random(random) % 2 ? -value : value);
+                whole->nonzero[p][i] |= (uint64_t)(k && value) << k;
+            }
+        }
+}
+
+/* What the library reads of a file, against what was to be written. */
+static void assert_is_read_as(const uint8_t *data, size_t count, const px_jpeg_whole *whole)
+{
+    struct jpeg_decompress_struct d;
+    struct jpeg_error_mgr errors;
+    d.err = jpeg_std_error(&errors);
+    errors.emit_message = on_message;
+    jpeg_create_decompress(&d);
+    jpeg_mem_src(&d, data, count);
+    jpeg_read_header(&d, TRUE);
+    jvirt_barray_ptr *arrays = jpeg_read_coefficients(&d);
+    assert_int_equal(errors.num_warnings, 0);
+    for (int p = 0; p < d.num_components; p++)
+        for (JDIMENSION y = 0; y < d.comp_info[p].height_in_blocks; y++) {
+            JBLOCKROW row = d.mem->access_virt_barray((j_common_ptr)&d, arrays[p], y, 1, FALSE)[0];
+            for (int x = 0; x < whole->frame->across[p]; x++)
+                for (int k = 0; k < 64; k++)
+                    if (row[x][px_jpeg_zigzag[k]] != whole->blocks[p][(int)y * whole->frame->across[p] + x][k])
+                        fail_msg("%dx%d: plane %d, row %u, block %d, coefficient %d", whole->frame->width, whole->frame->height, p, y, x, k);
+        }
+    assert_int_equal(d.progressive_mode, whole->frame->progressive);
+    jpeg_finish_decompress(&d);
+    jpeg_destroy_decompress(&d);
+}
+
+static void assert_scans_are_read(px_encoder_spec spec, const px_jpeg_plan *plan, uint32_t *random, double most)
+{
+    static px_jpeg_out out;
+    px_jpeg_frame frame = px_jpeg_frame_of(&spec);
+    px_jpeg_whole whole;
+    px_error err;
+    int fd = empty_fd();
+    size_t count;
+    assert_int_equal(px_jpeg_whole_create(&frame, &whole, &err), PX_OK);
+    fill_whole(&whole, random, most);
+    px_jpeg_plan chosen = plan ? *plan : px_jpeg_scans_plan(&whole);
+    frame.progressive = chosen.progressive;
+    px_jpeg_out_init(&out, fd);
+    assert_int_equal(px_jpeg_head_write(&frame, &spec, &out, &err), PX_OK);
+    assert_int_equal(px_jpeg_scans_write(&whole, &chosen, &out, &err), PX_OK);
+    assert_int_equal(px_jpeg_out_bytes(&out, "\xff\xd9", 2, &err), PX_OK);
+    assert_int_equal(px_jpeg_out_finish(&out, &err), PX_OK);
+    uint8_t *data = bytes_of(fd, &count);
+    assert_is_read_as(data, count, &whole);
+    px_jpeg_whole_destroy(&whole);
+    free(data);
+    close(fd);
+}
+
+static void scans_hold_what_they_were_given(void **state)
+{
+    (void)state;
+    static const double most[] = { 0.2, 1, 3, 10, 40, 300 };
+    static const int splits[] = { 63, 2, 5, 8, 12, 18 };
+    uint32_t random = 99;
+    for (int i = 0; i < 300; i++) {
+        px_encoder_spec spec = { .width = 1 + (int)(next_random(&random) % 150), .height = 1 + (int)(next_random(&random) % 150),
+                                 .model = i % 4 ? PX_RGB : PX_GREY, .quality = i % 2 ? 80 : 95 };
+        px_jpeg_plan plan = { .progressive = i % 10 != 0, .dc_low = i / 6 % 2 };
+        for (int p = 0; p < 3; p++) {
+            plan.low[p] = (int)(next_random(&random) % (PX_JPEG_LOW_MAX + 1));
+            plan.split[p] = splits[next_random(&random) % 6];
+        }
+        assert_scans_are_read(spec, i % 7 ? &plan : NULL, &random, most[i % 6]);
+    }
+    px_jpeg_plan late = { .progressive = true, .dc_low = 1, .low = { 2 }, .split = { 5 } };
+    px_encoder_spec empty = { .width = 1504, .height = 1504, .model = PX_GREY, .quality = 80 }; /* a run of more blocks than one symbol can say */
+    assert_scans_are_read(empty, &late, &random, 0);
+    px_encoder_spec full = { .width = 160, .height = 160, .model = PX_GREY, .quality = 80 }; /* many bits that wait for the next symbol */
+    assert_scans_are_read(full, &late, &random, -1);
+    px_encoder_spec big = { .width = 600, .height = 600, .model = PX_RGB, .quality = 95 }; /* planned by part of it */
+    assert_scans_are_read(big, NULL, &random, 5);
+}
+
+/* The luma of a decoded JPEG. */
+static double luma_psnr(const uint8_t *data, size_t count, const planes *from)
+{
+    struct jpeg_decompress_struct d;
+    struct jpeg_error_mgr errors;
+    d.err = jpeg_std_error(&errors);
+    errors.emit_message = on_message;
+    jpeg_create_decompress(&d);
+    jpeg_mem_src(&d, data, count);
+    jpeg_read_header(&d, TRUE);
+    d.out_color_space = JCS_GRAYSCALE;
+    jpeg_start_decompress(&d);
+    uint8_t *luma = malloc((size_t)d.output_width * d.output_height);
+    while (d.output_scanline < d.output_height) {
+        JSAMPROW row = luma + (size_t)d.output_scanline * d.output_width;
+        jpeg_read_scanlines(&d, &row, 1);
+    }
+    double near = psnr(luma, from->samples[0], (size_t)d.output_width * d.output_height);
+    assert_int_equal(errors.num_warnings, 0);
+    jpeg_finish_decompress(&d);
+    jpeg_destroy_decompress(&d);
+    free(luma);
+    return near;
+}
+
+/* A decibel is worth about an eighth of the bytes. */
+static void effort_high_saves_more_bytes_than_it_loses(void **state)
+{
+    (void)state;
+    for (int quality = 20; quality <= 100; quality += 8) {
+        planes from = planes_of(500, 300, 1, 1, 0);
+        size_t usual, high, again;
+        uint8_t *a = by_us(&from, quality, PX_EFFORT_NORMAL, &usual), *b = by_us(&from, quality, PX_EFFORT_HIGH, &high);
+        uint8_t *c = by_us(&from, quality, PX_EFFORT_HIGH, &again);
+        double near = luma_psnr(a, usual, &from), still = luma_psnr(b, high, &from);
+        assert_int_equal(high, again);
+        assert_memory_equal(b, c, high);
+        double gain = log((double)usual / (double)high) + (still - near) * 0.12;
+        if (gain < 0.03 || still < near - 3)
+            fail_msg("quality %d: %zu bytes for %zu, %.1f dB for %.1f", quality, high, usual, still, near);
+        planes_done(&from);
+        free(a);
+        free(b);
+        free(c);
+    }
+}
+
+static void effort_high_takes_every_size(void **state)
+{
+    (void)state;
+    for (int width = 1; width <= 40; width++)
+        for (int height = 1; height <= 40; height += 3) {
+            int quality = (width + height) % 2 ? 80 : 92;
+            planes from = planes_of(width, height, width % 5 ? 3 : 1, quality < 90 ? 2 : 1, 0);
+            size_t count;
+            uint8_t *data = by_us(&from, quality, PX_EFFORT_HIGH, &count);
+            assert_true(luma_psnr(data, count, &from) > 27);
+            planes_done(&from);
+            free(data);
+        }
+}
+
 /* ---- what may go wrong ---- */
 
 static void memory_is_not_more_than_was_said(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
-        int quality = kind == 0 ? 100 : 80;
-        planes from = planes_of(700, 500, kind == 2 ? 1 : 3, quality < 90 ? 2 : 1, 9);
+    for (int kind = 0; kind < 6; kind++) {
+        int quality = kind % 3 == 0 ? 100 : 80;
+        planes from = planes_of(700, 500, kind % 3 == 2 ? 1 : 3, quality < 90 ? 2 : 1, 9);
         px_encoder_spec spec = spec_of(&from, quality);
+        spec.effort = kind < 3 ? PX_EFFORT_NORMAL : PX_EFFORT_HIGH;
         int fd = empty_fd();
         px_encoder *encoder = NULL;
         struct mallinfo2 before = mallinfo2();
@@ -324,6 +481,9 @@ int main(void)
         cmocka_unit_test(coefficients_are_as_plain_c_has_them),
         cmocka_unit_test(coefficients_are_those_of_libjpeg_at_every_size),
         cmocka_unit_test(coefficients_are_those_of_libjpeg_at_every_quality),
+        cmocka_unit_test(scans_hold_what_they_were_given),
+        cmocka_unit_test(effort_high_saves_more_bytes_than_it_loses),
+        cmocka_unit_test(effort_high_takes_every_size),
         cmocka_unit_test(memory_is_not_more_than_was_said),
         cmocka_unit_test(a_full_disk_is_said),
     };
