@@ -11,6 +11,7 @@ typedef uint8_t u8x8 __attribute__((vector_size(8)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef int16_t s16x8 __attribute__((vector_size(16)));
 typedef int32_t s32x8 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef float f32x8 __attribute__((vector_size(32)));
 
 enum { CHUNK = 64 }; /* pixels whose channels are taken apart together */
@@ -177,11 +178,11 @@ static inline s32x8 quantise(s32x8 value, float half, float part)
  * again is all other bits. */
 static inline void find_nonzero(int32_t values[32][PX_JPEG_BLOCKS], uint32_t bits[PX_JPEG_BLOCKS])
 {
-    s32x8 sum = { 0 };
+    u32x8 sum = { 0 };
     for (int k = 31; k >= 0; k--) {
         s32x8 value;
         memcpy(&value, values[k], sizeof value);
-        sum += sum + (value == 0);
+        sum += sum + (u32x8)(value == 0);
     }
     sum -= 1;
     memcpy(bits, &sum, sizeof sum);
