@@ -36,14 +36,17 @@ void px_jpeg_planes(px_encoder_spec *spec)
 static int percent_of(int quality, bool high)
 {
     int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
-    int steep = percent * 27 / 20, flat = percent * 7 / 10 + 32;
+    int steep = percent * 5 / 4, flat = percent * 7 / 10 + 28;
     return !high ? percent : steep < flat ? steep : flat;
 }
 
+/* Chroma that has all its pixels is divided by more in effort high: there is four times as much of it, and it shows less. */
 static void scale_steps(int quality, bool high, px_jpeg_frame *frame)
 {
-    int percent = percent_of(quality, high);
     for (int i = 0; i < 128; i++) {
+        int percent = percent_of(quality, high);
+        if (high && i >= 64 && frame->unit == 1)
+            percent = percent * 7 / 5;
         int usual = high ? steps_high[i % 64] : steps_usual[i / 64][i % 64], step = (usual * percent + 50) / 100;
         frame->steps[i / 64][i % 64] = (uint8_t)(step < 1 ? 1 : step > 255 ? 255 : step);
     }
