@@ -48,9 +48,10 @@ px_jpeg_tokens *px_jpeg_tokens_create(const uint8_t *tables, int count)
     self->unit_blocks = count;
     memcpy(self->tables, tables, (size_t)count);
     self->first = self->last = chunk_create();
-    if (!self->first)
-        px_jpeg_tokens_destroy(self);
-    return self->first ? self : NULL;
+    if (self->first)
+        return self;
+    px_jpeg_tokens_destroy(self);
+    return NULL;
 }
 
 uint64_t px_jpeg_tokens_memory(uint64_t units, unsigned unit_blocks)
