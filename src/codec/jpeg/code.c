@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 
-enum { LONGEST = 32, LIMIT = 16 }; /* bits of a code; of counts below 2^64 none gets longer than about 90, but not of any that fit into memory */
+enum { LENGTHS = 257 /* of codes, before they are cut */, LIMIT = 16 };
 
 /* The tree: who was joined with whom, as chains. */
 typedef struct forest {
@@ -74,9 +74,9 @@ static void grow(forest *f)
 }
 
 /* Figure K.3: a pair that is too long becomes one, and a shorter one moves down to make room. */
-static void limit(int tally[LONGEST * 8])
+static void limit(int tally[LENGTHS])
 {
-    for (int i = LONGEST * 8 - 1; i > LIMIT; i--)
+    for (int i = LENGTHS - 1; i > LIMIT; i--)
         while (tally[i] > 0) {
             int j = i - 2;
             while (tally[j] == 0)
@@ -96,7 +96,7 @@ static void limit(int tally[LONGEST * 8])
 static void number(const forest *f, px_jpeg_code *ret)
 {
     ret->count = 0;
-    for (int length = 1; length < LONGEST * 8; length++)
+    for (int length = 1; length < LENGTHS; length++)
         for (int i = 0; i < f->count - 1; i++)
             if (f->lengths[i] == length)
                 ret->symbols[ret->count++] = (uint8_t)f->symbols[i];
@@ -109,7 +109,7 @@ static void number(const forest *f, px_jpeg_code *ret)
 void px_jpeg_code_make(const uint64_t counts[256], px_jpeg_code *ret)
 {
     forest f;
-    int tally[LONGEST * 8] = { 0 };
+    int tally[LENGTHS] = { 0 };
     memset(ret, 0, sizeof *ret);
     plant(counts, &f);
     if (f.count == 1)

@@ -79,6 +79,27 @@ static void coefficients_are_as_plain_c_has_them(void **state)
     }
 }
 
+/* Counts of which each is the sum of the two before would have codes of every length. */
+static void codes_are_no_longer_than_16_bits(void **state)
+{
+    (void)state;
+    for (int symbols = 1; symbols <= 80; symbols++) {
+        uint64_t counts[256] = { 0 }, room = 0;
+        px_jpeg_code code;
+        for (int s = 0; s < symbols; s++)
+            counts[3 * s] = s < 2 ? 1 : counts[3 * s - 3] + counts[3 * s - 6];
+        px_jpeg_code_make(counts, &code);
+        assert_int_equal(code.count, symbols);
+        for (int s = 0; s < 256; s++) {
+            uint32_t length = code.words[s] & 31;
+            assert_int_equal(length > 0, counts[s] > 0);
+            assert_in_range(length, 0, 16);
+            room += length ? 1u << (16 - length) : 0;
+        }
+        assert_in_range(room, 1, (1 << 16) - 1); /* one is left: that of ones */
+    }
+}
+
 /* ---- libjpeg-turbo ---- */
 
 static void on_message(j_common_ptr library, int level)
@@ -479,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_are_as_plain_c_has_them),
         cmocka_unit_test(coefficients_are_as_plain_c_has_them),
+        cmocka_unit_test(codes_are_no_longer_than_16_bits),
         cmocka_unit_test(coefficients_are_those_of_libjpeg_at_every_size),
         cmocka_unit_test(coefficients_are_those_of_libjpeg_at_every_quality),
         cmocka_unit_test(scans_hold_what_they_were_given),
