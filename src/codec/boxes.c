@@ -18,11 +18,6 @@ static const struct {
     int skip;
 } parents[] = { { "meta", 4 }, { "iprp", 0 }, { "ipco", 0 }, { "moov", 0 }, { "trak", 0 }, { "edts", 0 } };
 
-typedef struct box {
-    const char *type;
-    uint64_t from, to; /* its content in the file */
-} box;
-
 /* To decode one item, another has to be decoded. */
 struct link {
     uint32_t from, to;
@@ -41,8 +36,7 @@ typedef struct walk {
     px_boxes found;
 } walk;
 
-/* The box at `at`, inside of what ends at `end`; false: there is none. */
-static bool box_at(px_bytes file, uint64_t at, uint64_t end, box *ret, bool *ret_cut)
+bool px_box_at(px_bytes file, uint64_t at, uint64_t end, px_box *ret, bool *ret_cut)
 {
     if (end - at < 8)
         return false;
@@ -61,11 +55,9 @@ static bool box_at(px_bytes file, uint64_t at, uint64_t end, box *ret, bool *ret
         *ret_cut = true;
         size = end - at;
     }
-    *ret = (box){ (const char *)head + 4, at + skip, at + size };
+    *ret = (px_box){ (const char *)head + 4, at + skip, at + size };
     return true;
 }
-
-static bool is_type(const box *b, const char *type) { return memcmp(b->type, type, 4) == 0; }
 
 static px_status judge_claim(const walk *self, uint32_t width, uint32_t height, px_error *err)
 {
@@ -98,14 +90,14 @@ static void see_edit_list(walk *self, const uint8_t *data, uint64_t count)
 }
 
 /* 14496-12 8.11.12: boxes of references inside, each from one item to several; items are counted by 16 or 32 bits. */
-static px_status see_references(walk *self, const box *b, px_error *err)
+static px_status see_references(walk *self, const px_box *b, px_error *err)
 {
     const uint8_t *data = self->file.data;
     uint64_t size = b->to - b->from >= 4 && data[b->from] ? 4 : 2, at = b->from + 4;
-    box inner;
+    px_box inner;
     bool cut;
-    for (; at <= b->to && box_at(self->file, at, b->to, &inner, &cut); at = inner.to) {
-        bool made_of = is_type(&inner, "dimg"), alpha_of = is_type(&inner, "auxl");
+    for (; at <= b->to && px_box_at(self->file, at, b->to, &inner, &cut); at = inner.to) {
+        bool made_of = px_box_is(&inner, "dimg"), alpha_of = px_box_is(&inner, "auxl");
         if ((!made_of && !alpha_of) || inner.to - inner.from < size + 2)
             continue;
         if (!self->links && !(self->links = calloc(LINKS_MAX, sizeof *self->links)))
@@ -127,11 +119,11 @@ static px_status see_references(walk *self, const box *b, px_error *err)
 static void find_coding(walk *self)
 {
     const uint8_t *data = self->file.data;
-    box inner;
+    px_box inner;
     bool cut;
-    for (uint64_t at = self->items; at < self->items_end && box_at(self->file, at, self->items_end, &inner, &cut); at = inner.to) {
+    for (uint64_t at = self->items; at < self->items_end && px_box_at(self->file, at, self->items_end, &inner, &cut); at = inner.to) {
         bool wide = inner.to - inner.from >= 14 && data[inner.from] == 3;
-        if (inner.to - inner.from < 12 || data[inner.from] < 2 || !is_type(&inner, "infe"))
+        if (inner.to - inner.from < 12 || data[inner.from] < 2 || !px_box_is(&inner, "infe"))
             continue;
         if ((wide ? px_get_32(data + inner.from + 4) : px_get_16(data + inner.from + 4)) == self->primary)
             for (int i = 0; i < 4; i++) { /* for people to read */
@@ -162,34 +154,34 @@ static px_status judge_references(walk *self, px_error *err)
     return PX_OK;
 }
 
-static px_status see(walk *self, const box *b, px_error *err)
+static px_status see(walk *self, const px_box *b, px_error *err)
 {
     const uint8_t *data = self->file.data + b->from;
     uint64_t count = b->to - b->from;
-    if (is_type(b, "ispe") && count >= 12)
+    if (px_box_is(b, "ispe") && count >= 12)
         return judge_claim(self, px_get_32(data + 4), px_get_32(data + 8), err);
-    if (is_type(b, "tkhd"))
+    if (px_box_is(b, "tkhd"))
         return see_track_header(self, data, count, err);
-    if (is_type(b, "iref"))
+    if (px_box_is(b, "iref"))
         return see_references(self, b, err);
-    if (is_type(b, "elst"))
+    if (px_box_is(b, "elst"))
         see_edit_list(self, data, count);
-    if (is_type(b, "pitm") && count >= (data[0] ? 8u : 6u))
+    if (px_box_is(b, "pitm") && count >= (data[0] ? 8u : 6u))
         self->primary = data[0] ? px_get_32(data + 4) : px_get_16(data + 4);
-    if (is_type(b, "iinf") && count >= 8) {
+    if (px_box_is(b, "iinf") && count >= 8) {
         self->items = b->from + (data[0] ? 8 : 6);
         self->items_end = b->to;
     }
-    self->described |= is_type(b, "meta") || is_type(b, "moov");
-    self->filled |= is_type(b, "mdat") || is_type(b, "idat");
+    self->described |= px_box_is(b, "meta") || px_box_is(b, "moov");
+    self->filled |= px_box_is(b, "mdat") || px_box_is(b, "idat");
     return PX_OK;
 }
 
 /* Bytes in front of the boxes inside; -1: it holds none that matter. */
-static int parent_skip(const box *b)
+static int parent_skip(const px_box *b)
 {
     for (size_t i = 0; i < sizeof parents / sizeof *parents; i++)
-        if (is_type(b, parents[i].type))
+        if (px_box_is(b, parents[i].type))
             return parents[i].skip;
     return -1;
 }
@@ -199,8 +191,8 @@ static px_status see_all(walk *self, px_error *err)
     uint64_t at = 0, ends[DEPTH_MAX] = { self->file.count };
     int depth = 0;
     for (int i = 0; i < BOXES_MAX; i++) {
-        box b;
-        bool inner = false, there = box_at(self->file, at, ends[depth], &b, depth == 0 ? &self->found.cut : &inner);
+        px_box b;
+        bool inner = false, there = px_box_at(self->file, at, ends[depth], &b, depth == 0 ? &self->found.cut : &inner);
         if (!there && depth == 0)
             break;
         if (!there) {

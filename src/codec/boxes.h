@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/limits.h"
@@ -12,6 +13,16 @@
 
 /* Does a file that begins so name one of these brands (four letters each, one after the other)? The major one only, or any. */
 bool px_boxes_have_brand(px_bytes first, const char *brands, bool major_only);
+
+typedef struct px_box {
+    const char *type;  /* four letters in the file */
+    uint64_t from, to; /* its content in the file */
+} px_box;
+
+/* The box at `at`, inside of what ends at `end`; false: there is none. One that is longer than what holds it ends with that, and
+ * *ret_cut becomes true. */
+bool px_box_at(px_bytes file, uint64_t at, uint64_t end, px_box *ret, bool *ret_cut);
+static inline bool px_box_is(const px_box *box, const char *type) { return memcmp(box->type, type, 4) == 0; }
 
 typedef struct px_boxes {
     bool cut;  /* a box ends behind the end of the file, or one that a picture needs is not there */

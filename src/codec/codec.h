@@ -63,7 +63,7 @@ typedef struct px_header {
     bool deep;         /* 16 bits a sample are stored: the decoder rounds them, unless it is asked for them */
     int frames;        /* 1 for a still */
     int loops;         /* how often an animation plays; 0: for ever */
-    px_bytes exif;     /* a TIFF block, as stored; empty without one or over PX_EXIF_BYTES_MAX. The decoder's, like the next two */
+    px_bytes exif;     /* a TIFF block, as stored; empty without one or over PX_EXIF_BYTES_MAX; of a TIFF the file. The decoder's, like the next two */
     px_bytes xmp;      /* the packet, likewise */
     px_bytes text;     /* of PNG: its text chunks as they are, one behind the other */
     bool truncated;    /* the source ended early, and the limits accept that: known with the last row */

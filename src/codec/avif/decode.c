@@ -1,8 +1,9 @@
 /* AVIF in, by libavif: stills, grids and sequences, 8 to 12 bits (rounded to 8), alpha, and colours by profile or by numbers.
  *
  * The sizes in the file are judged by us first (codec/boxes.h). libavif decodes a picture whole; it is turned into rows of RGB whole
- * too, since chroma between two strips needs both. Whoever wants planes gets the library's own. Rotation and mirroring are given on as an orientation, a clean aperture is cut
- * out. EXIF is not looked at: it does not turn pictures of this family (ISO/IEC 23008-12 A.2). libavif's strictness is off: files of
+ * too, since chroma between two strips needs both. Whoever wants planes gets the library's own. Rotation and mirroring are given on as an
+ * orientation, a clean aperture is cut out. EXIF and XMP are found by us (codec/items.h); they do not turn pictures of this family (ISO/IEC
+ * 23008-12 A.2). libavif's strictness is off: files of
  * older writers lack properties that nobody needs. */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "codec/avif/library.h"
 #include "codec/boxes.h"
 #include "codec/formats.h"
+#include "codec/items.h"
 #include "codec/nclx.h"
 
 enum { FRAMES_PARSED = 65536, MILLISECONDS_MAX = 60000 };
@@ -277,6 +279,7 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     cut_out(self);
     PX_TRY(judge_parts(self, err));
     take_planes(self, image, header);
+    px_items_metadata(self->file, header);
     return read_profile(self, err);
 }
 

@@ -1,7 +1,8 @@
 /* AVIF out, by libavif and libaom: 8 bits, 4:2:0, or 4:4:4 in RGB itself where it is lossless; grey without chroma.
  *
  * Rows are collected into a picture, which is encoded when its last row has come: AV1 has no way of doing it row by row. Grey, and Y, Cb
- * and Cr, are written where libavif wants them; RGB is turned into those at the end. Orientation is said by irot and imir, not by EXIF. */
+ * and Cr, are written where libavif wants them; RGB is turned into those at the end. Orientation is said by irot and imir, not by EXIF,
+ * which is there only if it has more to say. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,26 @@ static void push_rgb(avif_encoder *self, const px_row *row)
 
 /* ---- the image ---- */
 
+static px_status copy_in(avifRWData *target, px_bytes bytes, px_error *err)
+{
+    if (bytes.count == 0)
+        return PX_OK;
+    target->data = px_avif.Alloc(bytes.count);
+    if (!target->data)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for metadata of %zu bytes", bytes.count);
+    memcpy(target->data, bytes.data, bytes.count);
+    target->size = bytes.count;
+    return PX_OK;
+}
+
+/* Past libavif's own functions: newer ones would turn the picture by what EXIF says. */
+static px_status set_metadata(const avif_encoder *self, avifImage *image, px_error *err)
+{
+    PX_TRY(copy_in(&image->icc, self->spec.profile, err));
+    PX_TRY(copy_in(&image->exif, self->spec.exif, err));
+    return copy_in(&image->xmp, self->spec.xmp, err);
+}
+
 static void set_colours(const avif_encoder *self, avifImage *image)
 {
     bool exact = self->spec.lossless && self->spec.model == PX_RGB; /* planes are lossy (px_avif_planes) */
@@ -118,12 +139,6 @@ static void set_colours(const avif_encoder *self, avifImage *image)
     if (!self->spec.profile.count) {
         image->colorPrimaries = AVIF_COLOR_PRIMARIES_BT709;
         image->transferCharacteristics = AVIF_TRANSFER_CHARACTERISTICS_SRGB;
-        return;
-    }
-    image->icc.data = px_avif.Alloc(self->spec.profile.count);
-    if (image->icc.data) {
-        memcpy(image->icc.data, self->spec.profile.data, self->spec.profile.count);
-        image->icc.size = self->spec.profile.count;
     }
 }
 
@@ -161,8 +176,7 @@ static px_status begin_image(avif_encoder *self, px_error *err)
     if (!image || !planes)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     set_colours(self, image);
-    if (image->icc.size != spec->profile.count)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", spec->profile.count);
+    PX_TRY(set_metadata(self, image, err));
     set_orientation(self, image);
     return PX_OK;
 }

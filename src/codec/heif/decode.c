@@ -1,7 +1,7 @@
 /* HEIC and its relatives in, by libheif: what phones take. Stills and grids of tiles; of a burst or a sequence the primary picture.
  *
  * libheif itself turns, mirrors and cuts the picture as the file says, so it is upright here and as large as people see it: orientation
- * is always 1. Thumbnails, depth and EXIF are not looked at. The sizes in the file are judged by us first (codec/boxes.h). */
+ * is always 1. Thumbnails and depth are not looked at; EXIF and XMP are found by us (codec/items.h). The sizes in the file are judged by us first (codec/boxes.h). */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "codec/boxes.h"
 #include "codec/formats.h"
 #include "codec/heif/library.h"
+#include "codec/items.h"
 #include "codec/nclx.h"
 
 enum { TILE_SIDE_MAX = 4096 };
@@ -190,6 +191,7 @@ static px_status read_header(heif_decoder *self, const px_limits *limits, px_err
     self->premultiplied = header->alpha != PX_OPAQUE && px_heif.image_handle_is_premultiplied_alpha(self->handle);
     bind_size(self);
     read_profile(self);
+    px_items_metadata(self->file, header);
     return PX_OK;
 }
 

@@ -9,6 +9,7 @@
 
 #include "codec/formats.h"
 #include "codec/jxl/library.h"
+#include "codec/jxl/metadata.h"
 #include "codec/nclx.h"
 
 enum { FRAMES_COUNTED = 65536, MILLISECONDS_MAX = 60000, EVENTS = JXL_DEC_BASIC_INFO | JXL_DEC_COLOR_ENCODING | JXL_DEC_FRAME | JXL_DEC_FULL_IMAGE };
@@ -19,6 +20,7 @@ typedef struct jxl_decoder {
     JxlDecoder *library;     /* owned */
     JxlBasicInfo info;
     uint8_t *profile;        /* owned; or NULL */
+    uint8_t *exif, *xmp;     /* owned; likewise */
     uint8_t *picture;        /* owned; the frame's rows */
     int pulled;
 } jxl_decoder;
@@ -75,7 +77,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const jxl_decoder *self = (const jxl_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height, channels = pixels_of(self).num_channels;
     uint64_t extra = self->info.num_extra_channels > 16 ? 16 : self->info.num_extra_channels;
-    return sizeof *self + self->file.count + pixels * channels + pixels * (3 + extra) * 8 + (UINT64_C(32) << 20);
+    return sizeof *self + self->file.count + pixels * channels + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
 }
 
 /* The next frame into our picture. */
@@ -133,6 +135,8 @@ static void decoder_close(px_decoder *base)
         px_jxl.DecoderDestroy(self->library);
     px_source_unmap(self->file);
     free(self->profile);
+    free(self->exif);
+    free(self->xmp);
     free(self->picture);
     free(self);
 }
@@ -212,6 +216,7 @@ static px_status read_header(jxl_decoder *self, const px_limits *limits, px_erro
     header->orientation = self->info.orientation >= 1 && (int)self->info.orientation <= 8 ? (int)self->info.orientation : 1;
     PX_TRY(advance(self, JXL_DEC_COLOR_ENCODING, err));
     PX_TRY(read_profile(self, err));
+    px_jxl_metadata(self->file, header, &self->exif, &self->xmp);
     if (self->info.have_animation) {
         header->frames = count_frames(self->file, limits->frames > FRAMES_COUNTED ? limits->frames : FRAMES_COUNTED);
         header->loops = self->info.animation.num_loops <= 65535 ? (int)self->info.animation.num_loops : 0;

@@ -140,6 +140,25 @@ static px_status set_header(jxl_encoder *self, px_error *err)
     return set_colours(self, err);
 }
 
+/* Boxes around the codestream, which says the orientation itself; in front of EXIF stands the offset to it (18181-2, 9.4). */
+static px_status add_metadata(jxl_encoder *self, px_error *err)
+{
+    px_bytes exif = self->spec.exif, xmp = self->spec.xmp;
+    if (exif.count + xmp.count == 0)
+        return PX_OK;
+    PX_TRY(check(px_jxl.EncoderUseBoxes(self->library), "metadata", err));
+    if (exif.count) {
+        uint8_t *content = calloc(exif.count + 4, 1);
+        if (!content)
+            return px_fail(err, PX_OUT_OF_MEMORY, "no room for EXIF");
+        memcpy(content + 4, exif.data, exif.count);
+        JxlEncoderStatus status = px_jxl.EncoderAddBox(self->library, "Exif", content, exif.count + 4, JXL_FALSE);
+        free(content);
+        PX_TRY(check(status, "EXIF", err));
+    }
+    return xmp.count ? check(px_jxl.EncoderAddBox(self->library, "xml ", xmp.data, xmp.count, JXL_FALSE), "XMP", err) : PX_OK;
+}
+
 static px_status configure(jxl_encoder *self, px_error *err)
 {
     const px_encoder_spec *spec = &self->spec;
@@ -166,6 +185,7 @@ px_status px_jxl_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **
     if (!self->picture || !self->library)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     PX_TRY(set_header(self, err));
+    PX_TRY(add_metadata(self, err));
     PX_TRY(configure(self, err));
     *ret = held;
     held = NULL;

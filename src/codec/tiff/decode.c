@@ -287,6 +287,15 @@ static void read_profile(tiff_decoder *self)
         self->base.header.profile = (px_bytes){ profile, count };
 }
 
+/* The directory is one of EXIF, with entries of its own; in the file's place, since values lie all over it. BigTIFF has another form. */
+static void read_metadata(tiff_decoder *self, const px_tiff_head *head)
+{
+    px_header *header = &self->base.header;
+    if (self->file.data[2] + self->file.data[3] == 42)
+        header->exif = self->file;
+    header->xmp = head->xmp.count <= PX_EXIF_BYTES_MAX ? head->xmp : header->xmp;
+}
+
 static px_status read_header(tiff_decoder *self, px_error *err)
 {
     px_header *header = &self->base.header;
@@ -317,6 +326,7 @@ static px_status read_header(tiff_decoder *self, px_error *err)
     uint16_t orientation = field(self, TIFFTAG_ORIENTATION);
     header->orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
     read_profile(self);
+    read_metadata(self, &head);
     return read_blocks(self, err);
 }
 

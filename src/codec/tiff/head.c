@@ -22,7 +22,7 @@ static bool is_there(const reader *self, uint64_t at, uint64_t count) { return a
 static const uint8_t type_bytes[19] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8 };
 
 enum { SUBFILE = 254, WIDTH = 256, HEIGHT = 257, STRIP_OFFSETS = 273, STRIP_BYTES = 279, TILE_OFFSETS = 324, TILE_BYTES = 325, SUBDIRECTORIES = 330,
-       DNG_VERSION = 50706 };
+       XMP = 700, DNG_VERSION = 50706 };
 
 static void take(px_tiff_head *head, unsigned tag, uint64_t value)
 {
@@ -51,6 +51,8 @@ static px_status read_entry(const reader *self, uint64_t at, px_tiff_head *head,
         return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before a value of its directory (tag %u)", tag);
     bool place = tag == STRIP_OFFSETS || tag == STRIP_BYTES || tag == TILE_OFFSETS || tag == TILE_BYTES;
     *metadata += place ? 0 : bytes;
+    if (tag == XMP && bytes)
+        head->xmp = (px_bytes){ self->file.data + value_at, (size_t)bytes };
     if (count)
         take(head, tag, each && each <= 8 && type != 5 && type != 10 ? number(self, value_at, (int)each) : 0);
     return PX_OK;

@@ -11,6 +11,7 @@ typedef struct px_tiff_head {
     uint32_t subfile;    /* NewSubfileType: bit 0 says that the page is a smaller one of another's picture */
     bool subdirectories; /* where a camera's raw file has the picture itself */
     bool negative;       /* a DNG */
+    px_bytes xmp;        /* of the file; empty without it */
 } px_tiff_head;
 
 /* PX_TRUNCATED_IMAGE where the directory or a value in it lies beyond the file, PX_TOO_MANY_BYTES where the values that are not
