@@ -66,6 +66,7 @@ typedef struct px_header {
     px_bytes exif;     /* a TIFF block, as stored; empty without one or over PX_EXIF_BYTES_MAX; of a TIFF the file. The decoder's, like the next two */
     px_bytes xmp;      /* the packet, likewise */
     px_bytes text;     /* of PNG: its text chunks as they are, one behind the other */
+    bool uncleanable;  /* what it tells besides its pixels cannot be taken out of its bytes: px_format_clean is not for this source. Known with the last row */
     bool truncated;    /* the source ended early, and the limits accept that: known with the last row */
     bool planes;       /* stored as Y, Cb, Cr: the decoder makes RGB of them, unless it is asked for the planes */
     int chroma_across, chroma_down; /* with planes: samples of Y for one of Cb and Cr, 1 to 4 */
@@ -175,7 +176,8 @@ void px_encoder_close(px_encoder **encoder); /* for PX_AUTO */
 uint64_t px_encoder_memory(const px_encoder_spec *spec); /* bytes */
 
 /* Writes the source's own bytes to `fd` without what is neither pixels nor their colour, but with spec's exif (as px_exif_of says), xmp
- * and text. For a source that was decoded to its end. Only where px_format_is_cleaned. */
+ * and text. For a source that was decoded to its end. Only where px_format_is_cleaned and
+ * not header.uncleanable. */
 bool px_format_is_cleaned(px_format format);
 PX_CHECKED px_status px_format_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 

@@ -39,6 +39,7 @@ PX_CHECKED px_status px_tiff_decoder_open(const px_source *source, const px_limi
                                           px_error *err);
 PX_CHECKED px_status px_tiff_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_tiff_encoder_memory(const px_encoder_spec *spec);
+PX_CHECKED px_status px_tiff_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 PX_CHECKED px_status px_avif_load(px_error *err);
 PX_CHECKED px_status px_avif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
@@ -46,6 +47,7 @@ PX_CHECKED px_status px_avif_decoder_open(const px_source *source, const px_limi
 PX_CHECKED px_status px_avif_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_avif_encoder_memory(const px_encoder_spec *spec);
 void px_avif_planes(px_encoder_spec *spec);
+PX_CHECKED px_status px_avif_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 PX_CHECKED px_status px_heif_load(px_error *err);
 PX_CHECKED px_status px_heif_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
@@ -56,6 +58,7 @@ PX_CHECKED px_status px_jxl_decoder_open(const px_source *source, const px_limit
                                          px_error *err);
 PX_CHECKED px_status px_jxl_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);
 uint64_t px_jxl_encoder_memory(const px_encoder_spec *spec);
+PX_CHECKED px_status px_jxl_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
 bool px_svg_is(px_bytes first); /* also where it cannot be drawn */
 #if PX_HAVE_SVG

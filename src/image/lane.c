@@ -500,7 +500,7 @@ px_status px_lane_push_planes(px_lane *l, const px_row *row, px_error *err)
 static bool may_pass(const px_lane *l)
 {
     const px_header *header = l->header;
-    return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !l->scaled && l->turn == 1 && !header->inks && !l->mark && !header->truncated &&
+    return l->encoding.format == header->format && px_format_is_cleaned(header->format) && !header->uncleanable && !l->scaled && l->turn == 1 && !header->inks && !l->mark && !header->truncated &&
            l->animated == (header->frames > 1) &&
            l->stored_width == header->width && l->stored_height == header->height && !l->attention && !l->sharpen &&
            l->layout.width == l->layout.picture_width && l->layout.height == l->layout.picture_height;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/avif/clean.h"
 #include "codec/avif/library.h"
 #include "codec/boxes.h"
 #include "codec/formats.h"
@@ -280,6 +281,7 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     PX_TRY(judge_parts(self, err));
     take_planes(self, image, header);
     px_items_metadata(self->file, header);
+    header->uncleanable = !px_avif_is_cleanable(self->file);
     return read_profile(self, err);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codec/formats.h"
+#include "codec/jxl/clean.h"
 #include "codec/jxl/library.h"
 #include "codec/jxl/metadata.h"
 #include "codec/nclx.h"
@@ -77,7 +78,14 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const jxl_decoder *self = (const jxl_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height, channels = pixels_of(self).num_channels;
     uint64_t extra = self->info.num_extra_channels > 16 ? 16 : self->info.num_extra_channels;
-    return sizeof *self + self->file.count + pixels * channels + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
+    return sizeof *self + 2 * self->file.count + pixels * channels + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
+}
+
+/* After the last frame: is there something behind it? */
+static void look_behind(jxl_decoder *self)
+{
+    bool ends = px_jxl.DecoderProcessInput(self->library) == JXL_DEC_SUCCESS;
+    self->base.header.uncleanable |= !ends || !px_jxl_ends_at(self->file, self->file.count - px_jxl.DecoderReleaseInput(self->library));
 }
 
 /* The next frame into our picture. */
@@ -97,7 +105,10 @@ static px_status decode_frame(jxl_decoder *self, int *ret_ms, px_error *err)
         px_jxl.DecoderSetImageOutBuffer(self->library, &format, self->picture, bytes) != JXL_DEC_SUCCESS)
         return broken(err);
     self->pulled = 0;
-    return advance(self, JXL_DEC_FULL_IMAGE, err);
+    PX_TRY(advance(self, JXL_DEC_FULL_IMAGE, err));
+    if (frame.is_last)
+        look_behind(self);
+    return PX_OK;
 }
 
 static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err) { return decode_frame((jxl_decoder *)base, ret_ms, err); }
@@ -214,6 +225,7 @@ static px_status read_header(jxl_decoder *self, const px_limits *limits, px_erro
     header->model = self->info.num_color_channels == 1 ? PX_GREY : PX_RGB;
     header->alpha = self->info.alpha_bits ? PX_STRAIGHT : PX_OPAQUE;
     header->orientation = self->info.orientation >= 1 && (int)self->info.orientation <= 8 ? (int)self->info.orientation : 1;
+    header->uncleanable = self->info.have_preview; /* inside of the codestream */
     PX_TRY(advance(self, JXL_DEC_COLOR_ENCODING, err));
     PX_TRY(read_profile(self, err));
     px_jxl_metadata(self->file, header, &self->exif, &self->xmp);

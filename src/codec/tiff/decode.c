@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "codec/formats.h"
+#include "codec/tiff/clean.h"
 #include "codec/tiff/head.h"
 #include "codec/tiff/library.h"
 
@@ -293,6 +294,7 @@ static void read_metadata(tiff_decoder *self, const px_tiff_head *head)
     px_header *header = &self->base.header;
     if (self->file.data[2] + self->file.data[3] == 42)
         header->exif = self->file;
+    header->uncleanable = !px_tiff_is_cleanable(self->file);
     header->xmp = head->xmp.count <= PX_EXIF_BYTES_MAX ? head->xmp : header->xmp;
 }
 

@@ -3,20 +3,15 @@
  * read: so all are measured here. */
 #include "codec/tiff/head.h"
 
-typedef struct reader {
-    px_bytes file;
-    bool little, big;
-} reader;
-
-static uint64_t number(const reader *self, uint64_t at, int bytes)
+uint64_t px_tiff_number(const px_tiff_table *table, const uint8_t *at, unsigned bytes)
 {
     uint64_t value = 0;
-    for (int i = 0; i < bytes; i++)
-        value = value << 8 | self->file.data[at + (unsigned)(self->little ? bytes - 1 - i : i)];
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | at[table->little ? bytes - 1 - i : i];
     return value;
 }
 
-static bool is_there(const reader *self, uint64_t at, uint64_t count) { return at <= self->file.count && count <= self->file.count - at; }
+static bool is_there(px_bytes file, uint64_t at, uint64_t count) { return at <= file.count && count <= file.count - at; }
 
 /* Bytes of a value of each type; 0: unknown. */
 static const uint8_t type_bytes[19] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8 };
@@ -37,44 +32,60 @@ static void take(px_tiff_head *head, unsigned tag, uint64_t value)
     head->negative |= tag == DNG_VERSION;
 }
 
-static px_status read_entry(const reader *self, uint64_t at, px_tiff_head *head, uint64_t *metadata, px_error *err)
+px_status px_tiff_table_find(px_bytes file, px_tiff_table *ret, px_error *err)
 {
-    unsigned tag = (unsigned)number(self, at, 2), type = (unsigned)number(self, at + 2, 2);
-    uint64_t count = number(self, at + 4, self->big ? 8 : 4), inside = self->big ? 8 : 4, value_at = at + 4 + inside;
-    uint64_t each = type < sizeof type_bytes ? type_bytes[type] : 0;
-    if (count > self->file.count && each)
-        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before a value of its directory (tag %u)", tag);
-    uint64_t bytes = count * each;
-    if (bytes > inside)
-        value_at = number(self, value_at, (int)inside);
-    if (!is_there(self, value_at, bytes))
-        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before a value of its directory (tag %u)", tag);
-    bool place = tag == STRIP_OFFSETS || tag == STRIP_BYTES || tag == TILE_OFFSETS || tag == TILE_BYTES;
-    *metadata += place ? 0 : bytes;
-    if (tag == XMP && bytes)
-        head->xmp = (px_bytes){ self->file.data + value_at, (size_t)bytes };
-    if (count)
-        take(head, tag, each && each <= 8 && type != 5 && type != 10 ? number(self, value_at, (int)each) : 0);
+    px_tiff_table self = { .file = file, .little = file.count > 0 && file.data[0] == 'I' };
+    self.big = file.count >= 4 && px_tiff_number(&self, file.data + 2, 2) == 43;
+    unsigned entry_bytes = self.big ? 20 : 12, count_bytes = self.big ? 8 : 2;
+    if (file.count < (self.big ? 16 : 8))
+        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends in its head");
+    uint64_t at = px_tiff_number(&self, file.data + (self.big ? 8 : 4), self.big ? 8 : 4);
+    if (!is_there(file, at, count_bytes))
+        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before its directory");
+    self.count = px_tiff_number(&self, file.data + at, count_bytes);
+    self.at = at + count_bytes;
+    if (self.count > file.count / entry_bytes || !is_there(file, self.at, self.count * entry_bytes))
+        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends in its directory");
+    *ret = self;
     return PX_OK;
 }
 
+px_status px_tiff_table_entry(const px_tiff_table *table, uint64_t index, px_tiff_entry *ret, px_error *err)
+{
+    px_bytes file = table->file;
+    uint64_t at = table->at + index * (table->big ? 20 : 12);
+    unsigned inside = table->big ? 8 : 4;
+    px_tiff_entry entry = { .tag = (unsigned)px_tiff_number(table, file.data + at, 2), .type = (unsigned)px_tiff_number(table, file.data + at + 2, 2),
+                            .count = px_tiff_number(table, file.data + at + 4, inside) };
+    entry.each = entry.type < sizeof type_bytes ? type_bytes[entry.type] : 0;
+    uint64_t value_at = at + 4 + inside, bytes = entry.each && entry.count > file.count ? UINT64_MAX : entry.count * entry.each;
+    if (bytes > inside && bytes != UINT64_MAX)
+        value_at = px_tiff_number(table, file.data + value_at, inside);
+    if (!is_there(file, value_at, bytes))
+        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before a value of its directory (tag %u)", entry.tag);
+    entry.value = (px_bytes){ file.data + value_at, (size_t)bytes };
+    *ret = entry;
+    return PX_OK;
+}
+
+static bool is_place(unsigned tag) { return tag == STRIP_OFFSETS || tag == STRIP_BYTES || tag == TILE_OFFSETS || tag == TILE_BYTES; }
+
 px_status px_tiff_head_read(px_bytes file, const px_limits *limits, px_tiff_head *ret, px_error *err)
 {
-    reader self = { .file = file, .little = file.count > 0 && file.data[0] == 'I' };
-    self.big = file.count >= 4 && number(&self, 2, 2) == 43;
+    px_tiff_table table;
     px_tiff_head head = { 0 };
-    uint64_t entry_bytes = self.big ? 20 : 12, count_bytes = self.big ? 8 : 2, metadata = 0;
-    if (file.count < (self.big ? 16 : 8))
-        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends in its head");
-    uint64_t at = number(&self, self.big ? 8 : 4, self.big ? 8 : 4);
-    if (!is_there(&self, at, count_bytes))
-        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before its directory");
-    uint64_t count = number(&self, at, (int)count_bytes);
-    at += count_bytes;
-    if (count > file.count / entry_bytes || !is_there(&self, at, count * entry_bytes))
-        return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends in its directory");
-    for (uint64_t i = 0; i < count; i++)
-        PX_TRY(read_entry(&self, at + i * entry_bytes, &head, &metadata, err));
+    uint64_t metadata = 0;
+    PX_TRY(px_tiff_table_find(file, &table, err));
+    for (uint64_t i = 0; i < table.count; i++) {
+        px_tiff_entry e;
+        PX_TRY(px_tiff_table_entry(&table, i, &e, err));
+        metadata += is_place(e.tag) ? 0 : e.value.count;
+        bool number = e.each && e.each <= 8 && e.type != 5 && e.type != 10;
+        if (e.tag == XMP)
+            head.xmp = e.value;
+        if (e.count)
+            take(&head, e.tag, number ? px_tiff_number(&table, e.value.data, e.each) : 0);
+    }
     if (metadata > limits->metadata_bytes)
         return px_fail(err, PX_TOO_MANY_BYTES, "TIFF: more than %llu bytes of metadata (limits.metadata_bytes)",
                        (unsigned long long)limits->metadata_bytes);

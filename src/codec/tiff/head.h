@@ -6,6 +6,25 @@
 #include "base/limits.h"
 #include "base/status.h"
 
+/* A directory as a file has it, and one of its entries. */
+typedef struct px_tiff_table {
+    px_bytes file;
+    bool little, big;     /* BigTIFF */
+    uint64_t at, count;   /* of the first entry; how many there are */
+} px_tiff_table;
+
+typedef struct px_tiff_entry {
+    unsigned tag, type;
+    uint64_t count;       /* of values */
+    uint32_t each;        /* bytes of a value; 0: of no type that we know */
+    px_bytes value;       /* of the file; all values */
+} px_tiff_entry;
+
+/* The first directory; all its entries are in the file. PX_TRUNCATED_IMAGE where they, or a value, lie beyond it. */
+PX_CHECKED px_status px_tiff_table_find(px_bytes file, px_tiff_table *ret, px_error *err);
+PX_CHECKED px_status px_tiff_table_entry(const px_tiff_table *table, uint64_t index, px_tiff_entry *ret, px_error *err);
+uint64_t px_tiff_number(const px_tiff_table *table, const uint8_t *at, unsigned bytes);
+
 typedef struct px_tiff_head {
     uint32_t width, height;
     uint32_t subfile;    /* NewSubfileType: bit 0 says that the page is a smaller one of another's picture */
