@@ -63,6 +63,12 @@ void px_canvas_begin(px_canvas *canvas, px_rectangle covers, px_disposal disposa
         copy_covered(canvas, canvas->saved, canvas->pixels);
 }
 
+void px_canvas_fill_missing(const px_canvas *canvas)
+{
+    for (size_t i = 0; i < (size_t)canvas->width * (size_t)canvas->height; i++)
+        memcpy(canvas->pixels + 4 * i, (uint8_t[]){ 128, 128, 128, 0 }, 4);
+}
+
 void px_canvas_row(const px_canvas *canvas, int y, px_model model, px_alpha alpha, uint8_t *target)
 {
     const uint8_t *from = px_canvas_at(canvas, 0, y);

@@ -34,6 +34,9 @@ void px_canvas_done(px_canvas *canvas);
 /* Before a frame is drawn: disposes of the last one, and remembers what this one wants. `covers` may reach beyond the canvas. */
 void px_canvas_begin(px_canvas *canvas, px_rectangle covers, px_disposal disposal);
 
+/* Before the first frame of a source that ends early: what is missing is grey where alpha is not shown. */
+void px_canvas_fill_missing(const px_canvas *canvas);
+
 static inline uint8_t *px_canvas_at(const px_canvas *canvas, int x, int y)
 {
     return canvas->pixels + ((size_t)y * (size_t)canvas->width + (size_t)x) * 4;

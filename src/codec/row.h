@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef enum px_model { PX_GREY, PX_RGB, PX_YCC, PX_CMYK } px_model;
 typedef enum px_alpha { PX_OPAQUE, PX_STRAIGHT, PX_PREMULTIPLIED } px_alpha;
@@ -43,6 +44,9 @@ static inline int px_channels(px_model model, px_alpha alpha)
     int colours = model == PX_GREY ? 1 : model == PX_CMYK ? 4 : 3;
     return colours + (alpha != PX_OPAQUE);
 }
+
+/* What is missing of a source that ends early and is accepted: grey, or nothing where there is alpha. */
+static inline void px_fill_missing(uint8_t *samples, size_t bytes, px_alpha alpha) { memset(samples, alpha == PX_OPAQUE ? 128 : 0, bytes); }
 
 /* One line of interleaved 8-bit samples. */
 static inline px_row px_row_of(uint8_t *samples, int width, px_model model, px_alpha alpha)

@@ -70,8 +70,8 @@ def test_avif_keeps_turn_profile_and_grid(tmp_path):
     absent(made, SECRETS)
 
 
-def grid(image, shared=False):
-    """The picture beside itself; `shared`: both tiles are the same bytes."""
+def grid(image, shared=False, down=False):
+    """The picture beside itself, or below; `shared`: both tiles are the same bytes."""
     out = io.BytesIO()
     image.save(out, "AVIF", quality=30, speed=10)
     data = out.getvalue()
@@ -83,12 +83,12 @@ def grid(image, shared=False):
     inner = next((s, e) for k, s, e in boxes(known[b"iprp"], 0, len(known[b"iprp"])) if k == b"ipco")
     properties = [known[b"iprp"][s - 8:e] for _, s, e in boxes(known[b"iprp"], *inner)]
     width, height = next(struct.unpack(">II", p[12:20]) for p in properties if p[4:8] == b"ispe")
-    properties += [box(b"ispe", struct.pack(">III", 0, 2 * width, height)), box(b"udes", b"\0\0\0\0en\0NameOfItem\0\0\0")]
+    properties += [box(b"ispe", struct.pack(">III", 0, *((width, 2 * height) if down else (2 * width, height)))), box(b"udes", b"\0\0\0\0en\0NameOfItem\0\0\0")]
     own = list(range(1, len(properties) - 1))
     uses = b"".join(struct.pack(">HB", item, len(own)) + bytes(own) for item in (2, 3))
     whole = [i for i in own if properties[i - 1][4:8] in (b"colr", b"pixi")] + [len(properties) - 1, len(properties)]
     ipma = bytes(4) + struct.pack(">IHB", 3, 1, len(whole)) + bytes(whole) + uses
-    content = struct.pack(">BBBBHH", 0, 0, 0, 1, 2 * width, height)
+    content = struct.pack(">BBBBHH", 0, 0, 1, 0, width, 2 * height) if down else struct.pack(">BBBBHH", 0, 0, 0, 1, 2 * width, height)
 
     def meta(at):
         iloc = bytes(4) + b"\x44\0" + struct.pack(">H", 3)

@@ -3,6 +3,9 @@
 #ifndef PX_TESTS_FUZZ_DECODER_H
 #define PX_TESTS_FUZZ_DECODER_H
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "codec/codec.h"
 
 static inline px_limits small_limits(void)
@@ -58,12 +61,32 @@ static inline px_status pull_frames(px_decoder *decoder, int height)
     return PX_OK;
 }
 
+/* Once more without what it tells, or with all of it: that works, if the decoder did not say otherwise. */
+static inline void clean_decoded(const px_decoder *decoder, const px_source *source, px_strip strip)
+{
+    const px_header *header = &decoder->header;
+    px_encoder_spec spec = { .format = header->format, .width = header->width, .height = header->height, .orientation = header->orientation };
+    px_metadata metadata = { 0 };
+    uint64_t bytes;
+    int fd = memfd_create("clean", MFD_CLOEXEC);
+    px_status status = px_metadata_choose(header, strip, &spec, &metadata, NULL);
+    if (fd >= 0 && status == PX_OK)
+        status = px_format_clean(&spec, source, fd, &bytes, NULL);
+    if (status == PX_INTERNAL || (status == PX_OK && (uint64_t)lseek(fd, 0, SEEK_END) != bytes))
+        __builtin_trap();
+    if (status == PX_CORRUPT_IMAGE && (header->format == PX_FORMAT_AVIF || header->format == PX_FORMAT_TIFF || header->format == PX_FORMAT_JXL))
+        __builtin_trap();
+    px_metadata_done(&metadata);
+    close(fd);
+}
+
 /* Is it such a picture, then decodes it; the CMYK of every second one as inks, the planes of every second one as such. */
 static inline void decode_any(const uint8_t *data, size_t count, px_format format)
 {
     if (px_format_detect((px_bytes){ data, count < PX_FORMAT_FIRST_BYTES ? count : PX_FORMAT_FIRST_BYTES }) != format)
         return;
     px_limits limits = small_limits();
+    limits.truncated = count / 2 % 2;
     px_source source;
     if (px_source_create(&source, NULL) != PX_OK)
         return;
@@ -80,6 +103,8 @@ static inline void decode_any(const uint8_t *data, size_t count, px_format forma
             status = decoder->wants_planes ? pull_planes(decoder) : pull_frames(decoder, height);
         if (status == PX_INTERNAL)
             __builtin_trap();
+        if (status == PX_OK && px_format_is_cleaned(format) && !decoder->header.uncleanable && !decoder->header.truncated)
+            clean_decoded(decoder, &source, (px_strip)(count % PX_STRIP_COUNT));
     }
     px_decoder_close(&decoder);
     px_source_close(&source);

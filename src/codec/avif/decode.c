@@ -2,8 +2,9 @@
  *
  * The sizes in the file are judged by us first (codec/boxes.h). libavif decodes a picture whole; it is turned into rows of RGB whole
  * too, since chroma between two strips needs both. Whoever wants planes gets the library's own. Rotation and mirroring are given on as an
- * orientation, a clean aperture is cut out. EXIF and XMP are found by us (codec/items.h); they do not turn pictures of this family (ISO/IEC
- * 23008-12 A.2). libavif's strictness is off: files of
+ * orientation, a clean aperture is cut out. Of a file that ends early, if that is accepted, the frames of a sequence that are there come out,
+ * and of a grid the rows of tiles; a still that is one piece has no part that AV1 could show. EXIF and XMP are found by us (codec/items.h);
+ * they do not turn pictures of this family (ISO/IEC 23008-12 A.2). libavif's strictness is off: files of
  * older writers lack properties that nobody needs. */
 #include <assert.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ typedef struct avif_decoder {
     int full_width, full_height; /* of what is decoded */
     uint8_t *picture;        /* owned; rows of RGB or RGBA; NULL when planes are wanted */
     uint8_t *row;            /* owned; of a grey picture */
+    bool partial;            /* the file is cut, and that is accepted */
+    bool parsed;             /* the head; from now on what is not there is waited for */
     int pulled;
 } avif_decoder;
 
@@ -51,6 +54,8 @@ static px_status judge(const avif_decoder *self, avifResult result, px_error *er
 {
     if (result == AVIF_RESULT_OK)
         return PX_OK;
+    if (result == AVIF_RESULT_WAITING_ON_IO) /* only where a cut is accepted */
+        return px_fail(err, PX_TRUNCATED_IMAGE, "AVIF: the file ends before there is anything to show");
     px_status status = self->boxes.cut ? PX_TRUNCATED_IMAGE : is_beyond(self) ? PX_UNSUPPORTED_FORMAT : PX_CORRUPT_IMAGE;
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (results[i].result == result)
@@ -85,7 +90,7 @@ static void take_planes(const avif_decoder *self, const avifImage *image, px_hea
     header->chroma_down = format == AVIF_PIXEL_FORMAT_YUV420 ? 2 : 1;
     header->narrow = image->yuvRange == AVIF_RANGE_LIMITED;
     header->siting = header->chroma_across == 2 && image->yuvChromaSamplePosition != AVIF_CHROMA_SAMPLE_POSITION_UNKNOWN ? PX_COSITED : PX_CENTRED;
-    header->planes = image->depth == 8 && format != AVIF_PIXEL_FORMAT_YUV400 && header->alpha == PX_OPAQUE && header->frames == 1 && !on_top &&
+    header->planes = image->depth == 8 && format != AVIF_PIXEL_FORMAT_YUV400 && header->alpha == PX_OPAQUE && header->frames == 1 && !self->partial && !on_top &&
                      (matrix == AVIF_MATRIX_COEFFICIENTS_UNSPECIFIED || matrix == AVIF_MATRIX_COEFFICIENTS_BT470BG || matrix == AVIF_MATRIX_COEFFICIENTS_BT601) &&
                      self->x % header->chroma_across == 0 && self->y % header->chroma_down == 0;
 }
@@ -101,11 +106,46 @@ static px_status check_planes(const avif_decoder *self, px_error *err)
     return PX_OK;
 }
 
+/* What libavif reads of a file that is cut: where it ends, decoding stops with what there is. */
+static avifResult on_read(avifIO *io, uint32_t flags, uint64_t offset, size_t size, avifROData *out)
+{
+    (void)flags;
+    const avif_decoder *self = io->data;
+    if (offset > self->file.count)
+        return self->parsed ? AVIF_RESULT_WAITING_ON_IO : AVIF_RESULT_IO_ERROR;
+    size_t left = self->file.count - (size_t)offset;
+    if (size > left && self->parsed)
+        return AVIF_RESULT_WAITING_ON_IO;
+    *out = (avifROData){ self->file.data + offset, size < left ? size : left };
+    return AVIF_RESULT_OK;
+}
+
+static void accept_cut(avif_decoder *self)
+{
+    self->partial = self->base.header.truncated = true;
+    self->library->allowIncremental = AVIF_TRUE;
+    self->library->io->data = self;
+    self->library->io->read = on_read;
+    self->library->io->sizeHint = 0; /* or it would judge the whole by it */
+}
+
+/* The next picture, and how many of its rows are there. */
+static px_status next_picture(avif_decoder *self, uint32_t *ret_rows, px_error *err)
+{
+    avifResult result = px_avif.DecoderNextImage(self->library);
+    *ret_rows = (uint32_t)self->full_height;
+    if (self->partial && result == AVIF_RESULT_WAITING_ON_IO && (*ret_rows = px_avif.DecoderDecodedRowCount(self->library)) > 0)
+        return PX_OK;
+    return judge(self, result, err);
+}
+
 /* The next picture of the file, as RGB or RGBA, or as it is. */
 static px_status decode_picture(avif_decoder *self, px_error *err)
 {
-    PX_TRY(judge(self, px_avif.DecoderNextImage(self->library), err));
-    const avifImage *image = self->library->image;
+    uint32_t rows = 0;
+    PX_TRY(next_picture(self, &rows, err));
+    avifImage there = *self->library->image;
+    const avifImage *image = &there;
     if (image->width != (uint32_t)self->full_width || image->height != (uint32_t)self->full_height)
         return px_fail(err, PX_CORRUPT_IMAGE, "AVIF: the picture is %ux%u, its header says %dx%d", image->width, image->height,
                        self->full_width, self->full_height);
@@ -119,6 +159,9 @@ static px_status decode_picture(avif_decoder *self, px_error *err)
     rgb.pixels = self->picture;
     rgb.rowBytes = (uint32_t)self->full_width * (rgb.format == AVIF_RGB_FORMAT_RGB ? 3 : 4);
     self->pulled = 0;
+    there.height = rgb.height = rows;
+    if (self->partial)
+        px_fill_missing(self->picture, (size_t)rgb.rowBytes * (size_t)self->full_height, self->base.header.alpha);
     return judge(self, px_avif.ImageYUVToRGB(image, &rgb), err);
 }
 
@@ -263,6 +306,21 @@ static px_status judge_parts(avif_decoder *self, px_error *err)
     return PX_OK;
 }
 
+/* Of a sequence that is cut: the frames in front of the first that is not wholly there. */
+static px_status count_whole(avif_decoder *self, px_error *err)
+{
+    px_header *header = &self->base.header;
+    int whole = 0;
+    avifExtent extent;
+    for (; whole < header->frames && px_avif.DecoderNthImageMaxExtent(self->library, (uint32_t)whole, &extent) == AVIF_RESULT_OK; whole++)
+        if (extent.offset > self->file.count || extent.size > self->file.count - extent.offset)
+            break;
+    if (whole == 0)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "AVIF: the file ends before the first frame does");
+    header->frames = whole;
+    return PX_OK;
+}
+
 static px_status read_header(avif_decoder *self, const px_limits *limits, px_error *err)
 {
     PX_TRY(judge(self, px_avif.DecoderParse(self->library), err));
@@ -276,6 +334,8 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     header->orientation = orientation_of(image);
     header->frames = self->library->imageCount > 1 ? self->library->imageCount : 1;
     header->loops = self->boxes.plays;
+    if (self->partial && header->frames > 1)
+        PX_TRY(count_whole(self, err));
     self->base.next = header->frames > 1 ? decoder_next : NULL;
     cut_out(self);
     PX_TRY(judge_parts(self, err));
@@ -309,7 +369,10 @@ px_status px_avif_decoder_open(const px_source *source, const px_limits *limits,
     self->library->imageCountLimit = limits->frames > FRAMES_PARSED ? limits->frames : FRAMES_PARSED;
     self->library->imageSizeLimit = (uint32_t)(limits->pixels < AVIF_DEFAULT_IMAGE_SIZE_LIMIT ? limits->pixels : AVIF_DEFAULT_IMAGE_SIZE_LIMIT);
     PX_TRY(judge(self, px_avif.DecoderSetIOMemory(self->library, self->file.data, self->file.count), err));
+    if (self->boxes.cut && limits->truncated)
+        accept_cut(self);
     PX_TRY(read_header(self, limits, err));
+    self->parsed = true;
     *ret = held;
     held = NULL;
     return PX_OK;

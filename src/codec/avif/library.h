@@ -9,8 +9,8 @@
 #define PX_AVIF_LIST(X)                                                                                              \
     X(Alloc) X(RWDataFree) X(ResultToString) X(CodecName) X(ImageCreate) X(ImageDestroy) X(ImageAllocatePlanes)      \
     X(ImageRGBToYUV) X(ImageYUVToRGB) X(RGBImageSetDefaults) X(DecoderCreate) X(DecoderDestroy) X(DecoderSetIOMemory) \
-    X(DecoderParse) X(DecoderNextImage) X(EncoderCreate) X(EncoderDestroy) X(EncoderAddImage) X(EncoderFinish)  \
-    X(EncoderSetCodecSpecificOption)
+    X(DecoderParse) X(DecoderNextImage) X(DecoderNthImageMaxExtent) X(DecoderDecodedRowCount) X(EncoderCreate)       \
+    X(EncoderDestroy) X(EncoderAddImage) X(EncoderFinish) X(EncoderSetCodecSpecificOption)
 
 /* px_avif.NAME is avifNAME. */
 #define PX_AVIF_MEMBER(name) __typeof__(&avif##name) name;

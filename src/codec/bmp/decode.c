@@ -33,6 +33,7 @@ typedef struct bmp_decoder {
     uint8_t *raw;             /* owned; a row as it is in the file */
     uint8_t *row;             /* owned; a finished row */
     uint8_t *held;            /* owned; palette indices of the whole picture, the first row in the file first, if they were run lengths */
+    int held_rows;            /* of those, that are there */
     uint8_t *profile;         /* owned; or NULL */
     int pulled;
     uint64_t input_offset;    /* run lengths: of the next byte to read */
@@ -237,13 +238,22 @@ static px_status undo_runs(bmp_decoder *self, px_error *err)
 {
     place at = { 0, 0 };
     self->input_offset = self->pixels_at;
+    self->held_rows = self->base.header.height;
     for (bool ended = false; !ended;) {
         unsigned count = 0, value = 0;
         if (at.y == self->base.header.height - 1 && at.x == self->base.header.width)
             return PX_OK; /* all is there, whether or not it says so */
-        PX_TRY(next_byte(self, &count, err));
-        PX_TRY(next_byte(self, &value, err));
-        PX_TRY(count ? put_run(self, &at, count, value, err) : put_escape(self, &at, value, &ended, err));
+        px_status status = next_byte(self, &count, err);
+        if (status == PX_OK)
+            status = next_byte(self, &value, err);
+        if (status == PX_OK)
+            status = count ? put_run(self, &at, count, value, err) : put_escape(self, &at, value, &ended, err);
+        if (status == PX_TRUNCATED_IMAGE && self->limits->truncated && at.y > 0) {
+            self->base.header.truncated = true;
+            self->held_rows = at.y;
+            return PX_OK;
+        }
+        PX_TRY(status);
     }
     return PX_OK;
 }
@@ -271,6 +281,8 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
     if (runs)
         PX_TRY(undo_runs(self, err));
+    else if (self->limits->truncated) /* the first row in the file has to be there; it may be the last one that is pulled */
+        PX_TRY(read_bytes(self, self->pixels_at, self->raw, self->stride, err));
     *ret_width = base->header.width;
     *ret_height = base->header.height;
     return PX_OK;
@@ -300,26 +312,42 @@ static void expand_masked(bmp_decoder *self)
     }
 }
 
+/* Row `y` of the file, as `row`. */
+static px_status finish_row(bmp_decoder *self, int y, px_error *err)
+{
+    int width = self->base.header.width;
+    if (self->held && y >= self->held_rows)
+        return PX_TRUNCATED_IMAGE;
+    if (self->held) {
+        expand_indices(self, self->held + (size_t)y * (size_t)width, 8);
+        return PX_OK;
+    }
+    PX_TRY(read_bytes(self, self->pixels_at + (uint64_t)y * self->stride, self->raw, self->stride, err));
+    if (self->depth <= 8)
+        expand_indices(self, self->raw, self->depth);
+    else if (self->depth != 24)
+        expand_masked(self);
+    for (int i = 0; self->depth == 24 && i < 3 * width; i += 3) {
+        self->row[i] = self->raw[i + 2];
+        self->row[i + 1] = self->raw[i + 1];
+        self->row[i + 2] = self->raw[i];
+    }
+    return PX_OK;
+}
+
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     bmp_decoder *self = (bmp_decoder *)base;
     assert(self->pulled < base->header.height);
     int width = base->header.width, y = self->top_down ? self->pulled : base->header.height - 1 - self->pulled;
     self->pulled++;
-    if (self->held) {
-        expand_indices(self, self->held + (size_t)y * (size_t)width, 8);
-    } else {
-        PX_TRY(read_bytes(self, self->pixels_at + (uint64_t)y * self->stride, self->raw, self->stride, err));
-        if (self->depth <= 8)
-            expand_indices(self, self->raw, self->depth);
-        else if (self->depth != 24)
-            expand_masked(self);
-        for (int i = 0; self->depth == 24 && i < 3 * width; i += 3) {
-            self->row[i] = self->raw[i + 2];
-            self->row[i + 1] = self->raw[i + 1];
-            self->row[i + 2] = self->raw[i];
-        }
+    px_status status = finish_row(self, y, err);
+    if (status == PX_TRUNCATED_IMAGE && self->limits->truncated) {
+        base->header.truncated = true;
+        px_fill_missing(self->row, (size_t)width * (size_t)px_channels(base->header.model, base->header.alpha), base->header.alpha);
+        status = PX_OK;
     }
+    PX_TRY(status);
     *ret = px_row_of(self->row, width, base->header.model, base->header.alpha);
     return PX_OK;
 }

@@ -125,10 +125,15 @@ static px_status read_image(px_gif_blocks *self, px_gif_frame *frame, px_error *
     frame->data = self->at;
     if (!take(self, 1))
         return cut(err);
-    return skip_blocks(self, err);
+    px_status status = skip_blocks(self, err);
+    if (status != PX_TRUNCATED_IMAGE || !self->accepts)
+        return status;
+    self->cut = true;
+    self->at = self->bytes.count;
+    return PX_OK;
 }
 
-px_status px_gif_blocks_next(px_gif_blocks *self, px_gif_frame *ret, bool *ret_found, px_error *err)
+static px_status next_frame(px_gif_blocks *self, px_gif_frame *ret, bool *ret_found, px_error *err)
 {
     px_gif_frame frame = { .transparent = -1, .milliseconds = 100 };
     for (const uint8_t *kind; (kind = take(self, 1)) && *kind != TRAILER;) {
@@ -143,6 +148,17 @@ px_status px_gif_blocks_next(px_gif_blocks *self, px_gif_frame *ret, bool *ret_f
         else if (*kind != 0) /* one empty block too many is common */
             return px_fail(err, PX_CORRUPT_IMAGE, "GIF: there is no block of kind %u", *kind);
     }
+    *ret_found = false;
+    return PX_OK;
+}
+
+px_status px_gif_blocks_next(px_gif_blocks *self, px_gif_frame *ret, bool *ret_found, px_error *err)
+{
+    px_status status = next_frame(self, ret, ret_found, err);
+    if (status != PX_TRUNCATED_IMAGE || !self->accepts)
+        return status;
+    self->cut = true;
+    self->at = self->bytes.count;
     *ret_found = false;
     return PX_OK;
 }

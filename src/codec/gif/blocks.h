@@ -37,6 +37,8 @@ typedef struct px_gif_blocks {
     int loops;               /* as in px_header: 1 unless a block before said otherwise */
     px_bytes profile;        /* of ICC, still in sub-blocks; empty without one */
     size_t metadata_bytes;   /* of extensions that are not needed, so far */
+    bool accepts;            /* set it: a frame whose pixels the file's end cuts off is one too */
+    bool cut;                /* the file ended within a block, and that was accepted */
 } px_gif_blocks;
 
 /* The head has been recognised. */

@@ -60,18 +60,29 @@ static const struct {
     int first, step;
 } passes[] = { { 0, 8 }, { 4, 8 }, { 2, 4 }, { 1, 2 } }, whole[] = { { 0, 1 } };
 
+/* Of a frame that is cut, the rows that are there are drawn: over the frames before, or the first on what is missing. */
+static bool accepts_end(const gif_decoder *self, px_status status, bool anything)
+{
+    return status == PX_TRUNCATED_IMAGE && self->blocks.accepts && (anything || self->begun);
+}
+
 static px_status draw(gif_decoder *self, const px_gif_frame *frame, px_error *err)
 {
+    bool anything = false;
     px_canvas_begin(&self->canvas, frame->place, frame->disposal);
     if (frame->place.width == 0 || frame->place.height == 0)
         return PX_OK;
-    PX_TRY(px_unlzw_init(&self->unlzw, self->bytes, frame->data, err));
+    px_status status = px_unlzw_init(&self->unlzw, self->bytes, frame->data, err);
     for (int pass = 0; pass < (frame->interlaced ? 4 : 1); pass++) {
         int first = frame->interlaced ? passes[pass].first : whole[0].first;
         int step = frame->interlaced ? passes[pass].step : whole[0].step;
         for (int y = first; y < frame->place.height; y += step) {
-            PX_TRY(px_unlzw_pull(&self->unlzw, self->pixels, (size_t)frame->place.width, err));
+            if (status == PX_OK)
+                status = px_unlzw_pull(&self->unlzw, self->pixels, (size_t)frame->place.width, err);
+            if (status != PX_OK)
+                return accepts_end(self, status, anything) ? PX_OK : status;
             draw_row(self, frame, y);
+            anything = true;
         }
     }
     return PX_OK;
@@ -85,6 +96,8 @@ static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err)
     PX_TRY(px_gif_blocks_next(&self->blocks, &frame, &found, err));
     if (!found)
         return px_fail(err, PX_CORRUPT_IMAGE, "GIF: there is no further frame");
+    if (self->blocks.cut && !self->begun)
+        px_canvas_fill_missing(&self->canvas);
     PX_TRY(draw(self, &frame, err));
     self->begun = true;
     self->pulled = 0;
@@ -145,7 +158,9 @@ static px_status walk(gif_decoder *self, const px_limits *limits, px_error *err)
         header->frames = frames < INT_MAX ? (int)frames + 1 : INT_MAX;
     }
     if (header->frames == 0)
-        return px_fail(err, PX_CORRUPT_IMAGE, "GIF: there is no picture in it");
+        return blocks.cut ? px_fail(err, PX_TRUNCATED_IMAGE, "GIF: the file ends before its first picture")
+                          : px_fail(err, PX_CORRUPT_IMAGE, "GIF: there is no picture in it");
+    header->truncated = blocks.cut;
     header->loops = header->frames > 1 ? blocks.loops : 0;
     header->alpha = holes ? PX_STRAIGHT : PX_OPAQUE;
     self->blocks.profile = blocks.profile;
@@ -223,6 +238,7 @@ px_status px_gif_decoder_open(const px_source *source, const px_limits *limits, 
                                .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
     PX_TRY(px_source_map(source, limits->input_bytes, &self->bytes, err));
     PX_TRY(px_gif_blocks_init(&self->blocks, self->bytes, err));
+    self->blocks.accepts = limits->truncated;
     PX_TRY(walk(self, limits, err));
     PX_TRY(read_profile(self, err));
     if (self->base.header.frames > 1)

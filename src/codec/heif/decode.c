@@ -23,7 +23,7 @@ typedef struct heif_decoder {
     struct heif_image *image;          /* owned; decoded */
     uint8_t *profile;                  /* owned; or NULL */
     uint8_t *row;                      /* owned */
-    bool premultiplied;
+    bool premultiplied, accepts; /* the latter: a file that ends early, if libheif makes something of it */
     int pulled;
 } heif_decoder;
 
@@ -57,6 +57,8 @@ static px_status judge(const heif_decoder *self, struct heif_error error, px_err
     default:
         break;
     }
+    if (status == PX_TRUNCATED_IMAGE && self->accepts)
+        return px_fail(err, status, "HEIF: the file ends before the picture does, and libheif gives no part of it");
     return px_fail(err, status, "HEIF: %s", error.message ? error.message : "it cannot be decoded");
 }
 
@@ -81,7 +83,8 @@ static px_status decode_picture(heif_decoder *self, px_error *err)
     struct heif_error error = px_heif.decode_image(self->handle, &self->image, heif_colorspace_RGB, chroma, options);
     px_heif.decoding_options_free(options);
     PX_TRY(judge(self, error, err));
-    if (self->boxes.cut) /* newer libraries make something of what is there, and do not say so */
+    self->base.header.truncated = self->boxes.cut;
+    if (self->boxes.cut && !self->accepts) /* newer libraries make something of what is there, and do not say so */
         return px_fail(err, PX_TRUNCATED_IMAGE, "HEIF: the file ends before the picture does");
     int width = px_heif.image_get_width(self->image, heif_channel_interleaved);
     int height = px_heif.image_get_height(self->image, heif_channel_interleaved);
@@ -206,6 +209,7 @@ px_status px_heif_decoder_open(const px_source *source, const px_limits *limits,
     self->base = (px_decoder){ .header = { .format = PX_FORMAT_HEIF, .orientation = 1, .frames = 1 }, .memory = decoder_memory,
                                .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
     PX_TRY(px_source_map(source, limits->input_bytes, &self->file, err));
+    self->accepts = limits->truncated;
     PX_TRY(px_boxes_judge(self->file, limits, &self->boxes, err));
     self->context = px_heif.context_alloc();
     if (!self->context)

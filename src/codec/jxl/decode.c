@@ -23,6 +23,8 @@ typedef struct jxl_decoder {
     uint8_t *profile;        /* owned; or NULL */
     uint8_t *exif, *xmp;     /* owned; likewise */
     uint8_t *picture;        /* owned; the frame's rows */
+    bool accepts;            /* a file that ends early */
+    int decoded;             /* frames */
     int pulled;
 } jxl_decoder;
 
@@ -88,6 +90,20 @@ static void look_behind(jxl_decoder *self)
     self->base.header.uncleanable |= !ends || !px_jxl_ends_at(self->file, self->file.count - px_jxl.DecoderReleaseInput(self->library));
 }
 
+/* The rest of the frame, into our picture. Of one that is cut what libjxl has of it, which is all of its area with less detail, or of a
+ * later one than the first the frame before. */
+static px_status finish_frame(jxl_decoder *self, px_error *err)
+{
+    px_status status = advance(self, JXL_DEC_FULL_IMAGE, err);
+    if (status != PX_TRUNCATED_IMAGE || !self->accepts)
+        return status;
+    bool some = px_jxl.DecoderFlushImage(self->library) == JXL_DEC_SUCCESS;
+    if (!some && self->decoded == 0)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "JPEG XL: the file ends before anything of the picture can be shown");
+    self->base.header.truncated = true;
+    return PX_OK;
+}
+
 /* The next frame into our picture. */
 static px_status decode_frame(jxl_decoder *self, int *ret_ms, px_error *err)
 {
@@ -100,13 +116,19 @@ static px_status decode_frame(jxl_decoder *self, int *ret_ms, px_error *err)
     const JxlAnimationHeader *animation = &self->info.animation;
     double ms = animation->tps_numerator ? 1000.0 * frame.duration * animation->tps_denominator / animation->tps_numerator + 0.5 : 0;
     *ret_ms = ms < MILLISECONDS_MAX ? (int)ms : MILLISECONDS_MAX;
-    PX_TRY(advance(self, JXL_DEC_NEED_IMAGE_OUT_BUFFER, err));
+    px_status status = advance(self, JXL_DEC_NEED_IMAGE_OUT_BUFFER, err);
+    self->pulled = 0;
+    if (status == PX_TRUNCATED_IMAGE && self->accepts && self->decoded > 0) {
+        self->base.header.truncated = true;
+        return PX_OK;
+    }
+    PX_TRY(status);
     if (px_jxl.DecoderImageOutBufferSize(self->library, &format, &bytes) != JXL_DEC_SUCCESS || bytes != own ||
         px_jxl.DecoderSetImageOutBuffer(self->library, &format, self->picture, bytes) != JXL_DEC_SUCCESS)
         return broken(err);
-    self->pulled = 0;
-    PX_TRY(advance(self, JXL_DEC_FULL_IMAGE, err));
-    if (frame.is_last)
+    PX_TRY(finish_frame(self, err));
+    self->decoded++;
+    if (frame.is_last && !self->base.header.truncated)
         look_behind(self);
     return PX_OK;
 }
@@ -122,6 +144,7 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     self->picture = calloc((size_t)base->header.width * pixels_of(self).num_channels, (size_t)base->header.height);
     if (!self->picture)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", base->header.width, base->header.height);
+    px_fill_missing(self->picture, self->accepts ? (size_t)base->header.width * pixels_of(self).num_channels * (size_t)base->header.height : 0, base->header.alpha);
     if (!base->next)
         PX_TRY(decode_frame(self, &ignored, err));
     *ret_width = base->header.width;
@@ -248,6 +271,7 @@ px_status px_jxl_decoder_open(const px_source *source, const px_limits *limits, 
     self->base = (px_decoder){ .header = { .format = PX_FORMAT_JXL, .orientation = 1, .frames = 1 }, .memory = decoder_memory,
                                .start = decoder_start, .pull = decoder_pull, .close = decoder_close };
     PX_TRY(px_source_map(source, limits->input_bytes, &self->file, err));
+    self->accepts = limits->truncated;
     self->library = create(self->file, EVENTS);
     if (!self->library)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a JPEG XL decoder");

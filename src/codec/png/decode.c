@@ -725,6 +725,8 @@ static px_status draw_frame(png_decoder *self, const px_png_frame *frame, px_err
     begin_inflate(self);
     memset(self->previous, 0, row_bytes(self, (size_t)width) + 1);
     px_canvas_begin(&self->canvas, frame->place, frame->disposal);
+    if (self->interlaced && self->limits->truncated)
+        fill_missing(self, self->held, (size_t)width * (size_t)height);
     if (self->interlaced)
         PX_TRY(read_interlaced(self, width, height, err));
     for (int y = 0; y < height; y++) {
@@ -747,12 +749,16 @@ static px_status decoder_next(px_decoder *base, int *ret_ms, px_error *err)
     *ret_ms = 0;
     if (!is_played(self))
         return PX_OK;
-    PX_TRY(seek_frame(self, err));
-    PX_TRY(px_png_frame_parse(self->control, &base->header, self->frame == 0, &frame, err));
-    PX_TRY(draw_frame(self, &frame, err));
-    self->frame++;
+    px_status status = seek_frame(self, err);
     self->pulled = 0;
-    *ret_ms = frame.milliseconds;
+    if (status == PX_OK) {
+        PX_TRY(px_png_frame_parse(self->control, &base->header, self->frame == 0, &frame, err));
+        *ret_ms = frame.milliseconds;
+        status = draw_frame(self, &frame, err);
+    }
+    if (!accepts_end(self, status, self->frame > 0)) /* where the last frame is cut, what is there of it lies over the one before */
+        PX_TRY(status);
+    self->frame++;
     return PX_OK;
 }
 
@@ -829,7 +835,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     } else {
         PX_TRY(pull_streamed(self, &row, err));
     }
-    self->pulled++;
+    base->header.truncated |= ++self->pulled == base->header.height && self->facts.cut; /* behind this picture */
     *ret = px_row_of(row, width, base->header.model, base->header.alpha);
     if (base->wants_deep) {
         ret->depth = 16;

@@ -75,6 +75,10 @@ px_status px_png_frames_walk(const px_source *source, const px_limits *limits, c
     px_png_animation_facts facts = { .frames = 0 };
     PX_TRY(px_source_map(source, limits->input_bytes, &file, err));
     px_status status = walk(file, header, &facts, err);
+    if (status == PX_TRUNCATED_IMAGE && limits->truncated) { /* of what was seen all but the last frame is whole */
+        facts.cut = true;
+        status = PX_OK;
+    }
     px_source_unmap(file);
     if (status == PX_OK)
         *ret = facts;

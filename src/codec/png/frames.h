@@ -21,6 +21,7 @@ typedef struct px_png_animation_facts {
     bool still_is_first;    /* the picture that readers without animation show is the first frame */
     bool holes;             /* something may show through even if no pixel is transparent */
     bool restores;          /* a frame is PX_DISPOSE_RESTORE */
+    bool cut;               /* the file ends before the last frame's control, which is accepted */
 } px_png_animation_facts;
 
 /* Reads an fcTL of a picture of the header's size. The first frame has nothing to restore. */

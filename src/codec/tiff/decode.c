@@ -3,7 +3,8 @@
  * The library undoes the compression, we make 8-bit rows of what is left: any depth up to 16 bits, grey, RGB, palettes and inks, planes
  * together or apart. Strips come row by row; tiles, and strips of planes apart, as a band of blocks that is held. Only
  * YCbCr without JPEG, whose samples may lie in clumps, the library turns into RGB itself; what it makes of Lab is too far off. Before any of it the directory is judged by us
- * (head.h), and every strip must lie within the file: what fails afterwards is damage, not a cut. */
+ * (head.h), and every strip must lie within the file: what fails afterwards is damage, not a cut. Where a cut is accepted, the strips and tiles that
+ * are wholly there come out: the library gives no part of one. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ typedef struct tiff_decoder {
     uint64_t block_stride, block_bytes;
     uint32_t across;       /* blocks of a band */
     uint32_t planes;       /* that a block of pixels comes in */
+    bool *missing;         /* owned; of each block across the band, whether the file ends before it does */
     int band;              /* that `blocks` holds, from 0; -1: none yet */
     uint8_t *blocks;       /* owned; one band: blocks across, for each plane. BY_ROWS: one row */
     uint8_t *row;          /* owned; finished */
@@ -343,16 +345,37 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     return sizeof *self + band + (uint64_t)base->header.width * 4 + (1u << 16) + 2 * self->block_bytes + base->header.profile.count + (2u << 20);
 }
 
+static bool is_there(const tiff_decoder *self, uint32_t i)
+{
+    uint64_t at = px_tiff.GetStrileOffset(self->tiff, i), bytes = px_tiff.GetStrileByteCount(self->tiff, i);
+    return at <= self->file.count && bytes <= self->file.count - at;
+}
+
 /* Do all strips or tiles lie within the file? */
-static px_status judge_places(const tiff_decoder *self, px_error *err)
+static px_status judge_places(tiff_decoder *self, px_error *err)
 {
     uint32_t count = self->tiled ? px_tiff.NumberOfTiles(self->tiff) : px_tiff.NumberOfStrips(self->tiff);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = px_tiff.GetStrileOffset(self->tiff, i), bytes = px_tiff.GetStrileByteCount(self->tiff, i);
-        if (at > self->file.count || bytes > self->file.count - at)
-            return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before the picture does");
+        if (is_there(self, i))
+            continue;
+        if (!self->limits->truncated || !is_there(self, 0))
+            return px_fail(err, PX_TRUNCATED_IMAGE, "TIFF: the file ends before %s does", self->limits->truncated ? "the first strip or tile" : "the picture");
+        self->base.header.truncated = true;
+        return PX_OK;
     }
     return PX_OK;
+}
+
+/* Of each block across, in any plane: is it missing? */
+static void find_missing(tiff_decoder *self, int y)
+{
+    uint32_t row = (uint32_t)y - (uint32_t)y % self->block_height;
+    for (uint32_t i = 0; i < self->across; i++) {
+        self->missing[i] = false;
+        for (uint32_t plane = 0; plane < self->planes; plane++)
+            self->missing[i] |= !is_there(self, self->tiled ? px_tiff.ComputeTile(self->tiff, i * self->block_width, row, 0, (uint16_t)plane)
+                                                            : px_tiff.ComputeStrip(self->tiff, row, (uint16_t)plane));
+    }
 }
 
 static px_status start_library(tiff_decoder *self, px_error *err)
@@ -374,7 +397,8 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     self->blocks = calloc(1, self->block_bytes * self->across * self->planes + SLACK);
     self->row = malloc((size_t)base->header.width * 4);
     self->scale = malloc(values);
-    if (!self->blocks || !self->row || !self->scale)
+    self->missing = calloc(self->across, sizeof *self->missing);
+    if (!self->blocks || !self->row || !self->scale || !self->missing)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
     for (uint32_t v = 0; v < values; v++)
         self->scale[v] = (uint8_t)((v * 255 + most / 2) / most);
@@ -400,6 +424,10 @@ static bool read_block(tiff_decoder *self, uint32_t x, uint32_t y, uint32_t plan
 static px_status read_band(tiff_decoder *self, int y, px_error *err)
 {
     self->damage[0] = 0;
+    if (self->base.header.truncated)
+        find_missing(self, y);
+    if (self->way == BY_ROWS && self->missing[0])
+        return PX_OK;
     if (self->way == BY_ROWS)
         return px_tiff.ReadScanline(self->tiff, self->blocks, (uint32_t)y, 0) == 1 && !self->damage[0] ? PX_OK : damaged(self, err);
     int band = y / (int)self->block_height;
@@ -408,8 +436,10 @@ static px_status read_band(tiff_decoder *self, int y, px_error *err)
     uint8_t *target = self->blocks;
     for (uint32_t plane = 0; plane < self->planes; plane++)
         for (uint32_t i = 0; i < self->across; i++, target += self->block_bytes)
-            if (!read_block(self, i * self->block_width, (uint32_t)band * self->block_height, plane, target) || self->damage[0])
+            if (!self->missing[i] && !read_block(self, i * self->block_width, (uint32_t)band * self->block_height, plane, target))
                 return damaged(self, err);
+    if (self->damage[0])
+        return damaged(self, err);
     self->band = band;
     return PX_OK;
 }
@@ -521,7 +551,9 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
         samples from = { .step = self->samples };
         for (uint32_t p = 0; p < self->planes; p++)
             from.planes[p] = block + (uint64_t)p * self->across * self->block_bytes + (uint64_t)row * self->block_stride;
-        if (self->way == BY_LIBRARY)
+        if (self->missing[i])
+            px_fill_missing(self->row + (size_t)x * (size_t)channels, (size_t)count * (size_t)channels, base->header.alpha);
+        else if (self->way == BY_LIBRARY)
             convert_library(self, block, row, count, self->row + (size_t)x * (size_t)channels);
         else
             convert(self, &from, count, self->row + (size_t)x * (size_t)channels);
@@ -541,6 +573,7 @@ static void decoder_close(px_decoder *base)
     free(self->blocks);
     free(self->row);
     free(self->scale);
+    free(self->missing);
     px_source_unmap(self->file);
     free(self);
 }

@@ -2,7 +2,9 @@
  *
  * The library wants the whole file, so the source is mapped. Its chunks are walked first: that the file is whole, and how much of it
  * is not picture, is known before libwebp takes memory. A still is decoded at start, straight into the rows that pull
- * gives; of an animation the library composes one whole canvas after the other. Section numbers are those of RFC 9649.
+ * gives; of an animation the library composes one whole canvas after the other. Of a file that ends early, if that is accepted, a still's
+ * rows are those that the library's incremental decoder has, and an animation's frames those that are whole: the library gets a copy that
+ * ends behind them. Section numbers are those of RFC 9649.
  *
  * Planes are decoded as they are pulled, from as many of the file's bytes as they need. The library wants room for all of them, but who
  * has been given lines does not come back to them, nor does it: their pages are let go, so that a process holds a part of the picture. */
@@ -28,6 +30,9 @@ typedef struct webp_decoder {
     px_decoder base;
     const px_limits *limits;
     px_bytes file;              /* owned mapping */
+    px_bytes data;              /* what the library gets: the file, or `repaired` */
+    uint8_t *repaired;          /* owned; or NULL */
+    bool cut;                   /* the file ends early, which is accepted */
     bool animated, lossless;
     int chunks;
     uint8_t *picture;           /* owned; a still's rows, from start on */
@@ -48,6 +53,8 @@ static px_status fail_as(const webp_decoder *self, VP8StatusCode code, px_error 
     bool alpha_apart = !self->lossless && self->base.header.alpha != PX_OPAQUE;
     if (code == VP8_STATUS_OUT_OF_MEMORY && !alpha_apart)
         return px_fail(err, PX_OUT_OF_MEMORY, "WebP: no room for the picture");
+    if (code == VP8_STATUS_NOT_ENOUGH_DATA && self->cut)
+        return px_fail(err, PX_TRUNCATED_IMAGE, "WebP: the file ends before the picture's first row");
     if (code == VP8_STATUS_UNSUPPORTED_FEATURE)
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "WebP: a feature that libwebp does not know");
     return px_fail(err, PX_CORRUPT_IMAGE, "WebP: the picture's data is damaged (%d)", (int)code);
@@ -76,17 +83,49 @@ static void take_metadata(webp_decoder *self, const px_riff_chunk *chunk, bool *
     }
 }
 
+/* The chunks of the file, or what there is of them. */
+static px_status open_chunks(webp_decoder *self, px_riff *ret, px_error *err)
+{
+    px_status status = px_riff_open(self->file, ret, err);
+    if (status != PX_TRUNCATED_IMAGE || !self->limits->truncated || self->file.count < PX_WEBP_HEAD)
+        return status;
+    self->cut = self->base.header.truncated = true;
+    *ret = (px_riff){ { self->file.data + PX_WEBP_HEAD, self->file.count - PX_WEBP_HEAD } };
+    return PX_OK;
+}
+
+/* A whole file of the chunks in front of `end`, if one of them is a frame. */
+static px_status repair(webp_decoder *self, size_t end, bool any_frame, px_error *err)
+{
+    if (!any_frame)
+        return PX_OK; /* a still */
+    self->repaired = malloc(end);
+    if (!self->repaired)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for %zu bytes of a WebP", end);
+    memcpy(self->repaired, self->file.data, end);
+    for (int i = 0; i < 4; i++)
+        self->repaired[4 + i] = (uint8_t)((end - PX_RIFF_HEAD) >> (8 * i));
+    self->data = (px_bytes){ self->repaired, end };
+    return PX_OK;
+}
+
 static px_status walk_chunks(webp_decoder *self, px_error *err)
 {
     px_riff riff;
     px_riff_chunk chunk;
     uint64_t metadata = 0;
-    bool any, had_exif = false;
-    PX_TRY(px_riff_open(self->file, &riff, err));
+    bool any, had_exif = false, any_frame = false;
+    PX_TRY(open_chunks(self, &riff, err));
+    self->data = self->file;
     for (;;) {
-        PX_TRY(px_riff_next(&riff, &chunk, &any, err));
+        size_t end = self->file.count - riff.left.count;
+        px_status status = px_riff_next(&riff, &chunk, &any, err);
+        if (self->cut && (status != PX_OK || !any))
+            return repair(self, end, any_frame, err);
+        PX_TRY(status);
         if (!any)
             return PX_OK;
+        any_frame |= px_riff_is(&chunk, "ANMF");
         if (++self->chunks > CHUNKS_MAX)
             return px_fail(err, PX_TOO_MANY_FRAMES, "WebP: more than %d chunks", CHUNKS_MAX);
         bool image = px_riff_is(&chunk, "VP8 ") || px_riff_is(&chunk, "VP8L") || px_riff_is(&chunk, "ALPH") || px_riff_is(&chunk, "ANMF");
@@ -116,11 +155,15 @@ static bool is_transparent(const WebPDemuxer *demuxer)
 
 static px_status read_animation(webp_decoder *self, px_error *err)
 {
-    WebPData data = { self->file.data, self->file.count };
+    WebPData data = { self->data.data, self->data.count };
     WebPDemuxState state;
     WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state);
     px_header *header = &self->base.header;
     bool whole = demuxer && state == WEBP_DEMUX_DONE;
+    if (self->cut && !self->repaired) {
+        WebPDemuxDelete(demuxer);
+        return px_fail(err, PX_TRUNCATED_IMAGE, "WebP: the file ends before the first frame does");
+    }
     if (whole) {
         header->frames = (int)WebPDemuxGetI(demuxer, WEBP_FF_FRAME_COUNT);
         header->loops = (int)WebPDemuxGetI(demuxer, WEBP_FF_LOOP_COUNT);
@@ -137,7 +180,7 @@ static px_status read_animation(webp_decoder *self, px_error *err)
 static px_status read_header(webp_decoder *self, px_error *err)
 {
     WebPBitstreamFeatures features;
-    VP8StatusCode code = WebPGetFeatures(self->file.data, self->file.count, &features);
+    VP8StatusCode code = WebPGetFeatures(self->data.data, self->data.count, &features);
     if (code != VP8_STATUS_OK)
         return fail_as(self, code, err);
     PX_TRY(px_judge_size(self->limits, (uint32_t)features.width, (uint32_t)features.height, err));
@@ -147,7 +190,7 @@ static px_status read_header(webp_decoder *self, px_error *err)
     header->alpha = features.has_alpha ? PX_STRAIGHT : PX_OPAQUE;
     self->animated = features.has_animation;
     self->lossless = features.format != 1;
-    header->planes = features.format == 1 && !features.has_alpha && !features.has_animation;
+    header->planes = features.format == 1 && !self->cut && !features.has_alpha && !features.has_animation;
     header->chroma_across = header->chroma_down = 2;
     header->siting = PX_CENTRED; /* as libwebp makes and reads them; RFC 6386 is silent */
     header->narrow = true;
@@ -170,7 +213,8 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height;
     uint64_t inside = self->animated ? 12 : self->lossless ? 5 : base->header.alpha == PX_OPAQUE ? 0 : 6;
     uint64_t rows = base->wants_planes ? planes_bytes(&base->header) : pixels * (unsigned)px_channels(PX_RGB, base->header.alpha);
-    return sizeof *self + pixels * inside + rows + (uint64_t)base->header.width * 64 + (uint64_t)self->chunks * CHUNK_RECORD_BYTES + (1u << 20);
+    return sizeof *self + pixels * inside + rows + (uint64_t)base->header.width * 64 + (uint64_t)self->chunks * CHUNK_RECORD_BYTES +
+           (self->repaired ? self->data.count : 0) + (1u << 20);
 }
 
 static WebPYUVABuffer planes_of(uint8_t *planes, const px_header *header)
@@ -195,6 +239,21 @@ static px_status start_planes(webp_decoder *self, px_error *err)
     return PX_OK;
 }
 
+/* The rows that are there; the others stay as they are. */
+static VP8StatusCode decode_part(const webp_decoder *self, WebPDecoderConfig *config)
+{
+    int rows = 0;
+    WebPIDecoder *part = WebPIDecode(NULL, 0, config);
+    if (!part)
+        return VP8_STATUS_OUT_OF_MEMORY;
+    VP8StatusCode code = WebPIUpdate(part, self->data.data, self->data.count);
+    (void)!WebPIDecGetRGB(part, &rows, NULL, NULL, NULL);
+    WebPIDelete(part);
+    if (code == VP8_STATUS_SUSPENDED)
+        code = rows > 0 ? VP8_STATUS_OK : VP8_STATUS_NOT_ENOUGH_DATA;
+    return code;
+}
+
 static px_status start_still(webp_decoder *self, px_error *err)
 {
     if (self->base.wants_planes)
@@ -207,7 +266,11 @@ static px_status start_still(webp_decoder *self, px_error *err)
     config.output.colorspace = header->alpha == PX_OPAQUE ? MODE_RGB : MODE_RGBA;
     config.output.is_external_memory = 1;
     config.output.u.RGBA = (WebPRGBABuffer){ .rgba = self->picture, .stride = (int)stride, .size = count };
-    VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM : WebPDecode(self->file.data, self->file.count, &config);
+    if (self->cut)
+        px_fill_missing(self->picture, count, header->alpha);
+    VP8StatusCode code = stride > INT32_MAX ? VP8_STATUS_INVALID_PARAM
+                       : self->cut          ? decode_part(self, &config)
+                                            : WebPDecode(self->data.data, self->data.count, &config);
     WebPFreeDecBuffer(&config.output);
     return code == VP8_STATUS_OK ? PX_OK : fail_as(self, code, err);
 }
@@ -215,7 +278,7 @@ static px_status start_still(webp_decoder *self, px_error *err)
 static px_status start_animation(webp_decoder *self, px_error *err)
 {
     WebPAnimDecoderOptions options;
-    WebPData data = { self->file.data, self->file.count };
+    WebPData data = { self->data.data, self->data.count };
     self->row = malloc((size_t)self->base.header.width * 4);
     if (self->row && WebPAnimDecoderOptionsInit(&options)) {
         options.color_mode = MODE_RGBA;
@@ -342,6 +405,7 @@ static void decoder_close(px_decoder *base)
         munmap(self->planes, planes_bytes(&base->header));
     free(self->picture);
     free(self->row);
+    free(self->repaired);
     px_source_unmap(self->file);
     free(self);
 }
