@@ -28,6 +28,7 @@ typedef struct walk {
     px_bytes file;
     const px_limits *limits;
     uint64_t track_ticks; /* of the track we are in */
+    bool hevc, coloured;    /* there is a picture in HEVC; and one with colours */
     bool described, filled; /* there is a box of items or of tracks; one of data */
     struct link *links;     /* owned; LINKS_MAX of them, or NULL as long as there is none */
     int link_count;
@@ -172,6 +173,10 @@ static px_status see(walk *self, const px_box *b, px_error *err)
         self->items = b->from + (data[0] ? 8 : 6);
         self->items_end = b->to;
     }
+    if (px_box_is(b, "hvcC") && count >= 17) { /* 14496-15 8.3.3.1: its chroma format */
+        self->hevc = true;
+        self->coloured |= data[16] & 3;
+    }
     self->described |= px_box_is(b, "meta") || px_box_is(b, "moov");
     self->filled |= px_box_is(b, "mdat") || px_box_is(b, "idat");
     return PX_OK;
@@ -220,6 +225,7 @@ px_status px_boxes_judge(px_bytes file, const px_limits *limits, px_boxes *ret, 
     find_coding(&self);
     PX_TRY(judge_references(&self, err));
     self.found.cut |= !self.described || !self.filled;
+    self.found.grey = self.hevc && !self.coloured;
     *ret = self.found;
     return PX_OK;
 }

@@ -26,6 +26,7 @@ static inline bool px_box_is(const px_box *box, const char *type) { return memcm
 
 typedef struct px_boxes {
     bool cut;  /* a box ends behind the end of the file, or one that a picture needs is not there */
+    bool grey; /* every picture in HEVC is, as far as is said */
     int plays; /* how often an image sequence is played, by its edit list; 0: for ever, or not said */
     char coding[5];  /* type of the picture that is to be shown, "hvc1" or "grid"; "" where it is not said */
     bool endless;    /* a box has no size: it goes on to the end */

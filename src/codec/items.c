@@ -208,3 +208,13 @@ void px_items_metadata(px_bytes file, px_header *header)
             header->xmp = bytes;
     }
 }
+
+bool px_items_primary_is(px_bytes file, const char *types)
+{
+    PX_AUTO(px_items_done) px_items items = px_items_read(file);
+    for (int i = 0; i < items.item_count; i++)
+        for (const char *type = types; items.items[i].id == items.primary && *type; type += 4)
+            if (memcmp(items.items[i].type, type, 4) == 0)
+                return true;
+    return false;
+}

@@ -45,6 +45,20 @@ static inline int px_channels(px_model model, px_alpha alpha)
     return colours + (alpha != PX_OPAQUE);
 }
 
+/* Grey of a row of RGB or RGBA (3 or 4 channels, of one or two bytes) that has no colours: its red, and its alpha. */
+static inline void px_grey_of(const uint8_t *row, int width, int channels, bool deep, uint8_t *target)
+{
+    size_t bytes = deep ? 2 : 1, pixel = (size_t)channels * bytes;
+    for (int x = 0; x < width; x++, row += pixel) {
+        memcpy(target, row, bytes);
+        target += bytes;
+        if (channels == 4) {
+            memcpy(target, row + 3 * bytes, bytes);
+            target += bytes;
+        }
+    }
+}
+
 /* What is missing of a source that ends early and is accepted: grey, or nothing where there is alpha. */
 static inline void px_fill_missing(uint8_t *samples, size_t bytes, px_alpha alpha) { memset(samples, alpha == PX_OPAQUE ? 128 : 0, bytes); }
 
@@ -54,6 +68,15 @@ static inline px_row px_row_of(uint8_t *samples, int width, px_model model, px_a
     int channels = px_channels(model, alpha);
     return (px_row){ .planes = { { samples, width, 1, (size_t)width * (size_t)channels, channels } },
                      .plane_count = 1, .depth = 8, .model = model, .alpha = alpha };
+}
+
+/* Or of 16 bits each. */
+static inline px_row px_row_of_depth(uint8_t *samples, int width, px_model model, px_alpha alpha, bool deep)
+{
+    px_row row = px_row_of(samples, width, model, alpha);
+    row.depth = deep ? 16 : 8;
+    row.planes[0].stride *= deep ? 2 : 1;
+    return row;
 }
 
 #endif

@@ -196,3 +196,20 @@ def test_the_service_takes_them_all(service, photo, tmp_path):
         name = key.rsplit("/", 1)[1].split(".")[0]
         out = Image.open(io.BytesIO(service.s3.get_object(Bucket="processed-bucket", Key=f"modern/processed-{name}.jpg")["Body"].read()))
         assert (out.format, out.size) == ("JPEG", size)
+
+
+def test_a_heic_of_12_bits_in_wide_colours_has_no_bands(tmp_path):
+    """deep.heic: a gradient in Display P3, without loss. Rounded to 8 bits first, its red would leave levels out, two at a time."""
+    row = as_png(tmp_path, HEIC / "deep.heic").crop((0, 3, 1024, 4))
+    for band in row.split():
+        values = list(band.get_flattened_data())
+        assert max(abs(a - b) for a, b in zip(values, values[1:])) == 1
+    resize("--width", "300", "--colour", "keep", HEIC / "deep.heic", tmp_path / "kept.png")
+    assert Image.open(tmp_path / "kept.png").info["icc_profile"]
+
+
+def test_a_grey_heic_stays_grey(tmp_path):
+    got = as_png(tmp_path, HEIC / "grey.heic")
+    assert got.mode == "L" and got.size == (64, 48)
+    assert all(abs(got.getpixel((x, y)) - (3 * x + 2 * y) % 256) <= 12 for x, y in [(5, 5), (20, 30), (50, 10)])
+    assert as_png(tmp_path, HEIC / "alpha.heic").mode == "RGBA" and as_png(tmp_path, HEIC / "grid.heic").mode != "L"

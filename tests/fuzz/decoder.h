@@ -98,6 +98,7 @@ static inline void decode_any(const uint8_t *data, size_t count, px_format forma
         decoder->wants_inks = decoder->header.inks && count % 2;
         decoder->wants_planes = decoder->header.planes && count % 2;
         decoder->wants_chroma = count % 4 == 1 ? PX_CHROMA_HALVED : PX_CHROMA_WHOLE;
+        decoder->wants_deep = decoder->header.deep && count % 2;
         status = decoder->start(decoder, 8, &width, &height, NULL);
         if (status == PX_OK)
             status = decoder->wants_planes ? pull_planes(decoder) : pull_frames(decoder, height);

@@ -1,4 +1,4 @@
-/* AVIF in, by libavif: stills, grids and sequences, 8 to 12 bits (rounded to 8), alpha, and colours by profile or by numbers.
+/* AVIF in, by libavif: stills, grids and sequences, 8 to 12 bits (rounded to 8, or stretched to 16), alpha, and colours by profile or by numbers.
  *
  * The sizes in the file are judged by us first (codec/boxes.h). libavif decodes a picture whole; it is turned into rows of RGB whole
  * too, since chroma between two strips needs both. Whoever wants planes gets the library's own. Rotation and mirroring are given on as an
@@ -65,6 +65,9 @@ static px_status judge(const avif_decoder *self, avifResult result, px_error *er
                    status == PX_UNSUPPORTED_FORMAT && is_beyond(self) ? "; libavif 1.0 may read it" : "");
 }
 
+/* Of the picture that rows are taken from: RGB or RGBA. */
+static size_t pixel_bytes(const avif_decoder *self) { return (self->base.header.alpha == PX_OPAQUE ? 3 : 4) * (self->base.wants_deep ? 2 : 1); }
+
 /* Decoder's planes, its reference frames in a sequence, a copy where tiles are put together, and our rows. */
 static uint64_t decoder_memory(const px_decoder *base, int eighths)
 {
@@ -76,7 +79,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     planes += self->library->alphaPresent ? 2 : 0;
     planes *= image->depth > 8 ? 2 : 1;
     uint64_t copies = base->header.frames > 1 ? 10 : 2;
-    return sizeof *self + self->file.count + pixels * planes / 2 * copies + (base->wants_planes ? 0 : pixels * 4) + (UINT64_C(24) << 20);
+    return sizeof *self + self->file.count + pixels * planes / 2 * copies + (base->wants_planes ? 0 : pixels * (base->header.deep ? 8 : 4)) + (UINT64_C(24) << 20);
 }
 
 /* What `image` is stored as, in header's words. The matrices of BT.601, and none, which libavif takes for it. Y, Cb and Cr with the chroma
@@ -153,11 +156,11 @@ static px_status decode_picture(avif_decoder *self, px_error *err)
         return check_planes(self, err);
     avifRGBImage rgb;
     px_avif.RGBImageSetDefaults(&rgb, image);
-    rgb.depth = 8;
+    rgb.depth = self->base.wants_deep ? 16 : 8;
     rgb.format = self->base.header.alpha == PX_OPAQUE ? AVIF_RGB_FORMAT_RGB : AVIF_RGB_FORMAT_RGBA;
     rgb.avoidLibYUV = image->depth > 8; /* it cuts bits off; libavif rounds */
     rgb.pixels = self->picture;
-    rgb.rowBytes = (uint32_t)self->full_width * (rgb.format == AVIF_RGB_FORMAT_RGB ? 3 : 4);
+    rgb.rowBytes = (uint32_t)((size_t)self->full_width * pixel_bytes(self));
     self->pulled = 0;
     there.height = rgb.height = rows;
     if (self->partial)
@@ -180,8 +183,8 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     (void)eighths;
     avif_decoder *self = (avif_decoder *)base;
     if (!base->wants_planes)
-        self->picture = calloc((size_t)self->full_width * (base->header.alpha == PX_OPAQUE ? 3 : 4), (size_t)self->full_height);
-    self->row = malloc((size_t)base->header.width * 2);
+        self->picture = calloc((size_t)self->full_width * pixel_bytes(self), (size_t)self->full_height);
+    self->row = malloc((size_t)base->header.width * 4);
     if ((!self->picture && !base->wants_planes) || !self->row)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", self->full_width, self->full_height);
     if (!base->next)
@@ -217,17 +220,13 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
         *ret = planes_row(self);
         return PX_OK;
     }
-    int alpha = base->header.alpha != PX_OPAQUE, channels = 3 + alpha, width = base->header.width;
-    uint8_t *row = self->picture + ((size_t)(self->y + self->pulled++) * (size_t)self->full_width + (size_t)self->x) * (size_t)channels;
+    int alpha = base->header.alpha != PX_OPAQUE, width = base->header.width;
+    uint8_t *row = self->picture + ((size_t)(self->y + self->pulled++) * (size_t)self->full_width + (size_t)self->x) * pixel_bytes(self);
     if (base->header.model == PX_GREY) {
-        for (int x = 0; x < width; x++) {
-            self->row[x * (1 + alpha)] = row[x * channels];
-            if (alpha)
-                self->row[x * 2 + 1] = row[x * channels + 3];
-        }
+        px_grey_of(row, width, 3 + alpha, base->wants_deep, self->row);
         row = self->row;
     }
-    *ret = px_row_of(row, width, base->header.model, base->header.alpha);
+    *ret = px_row_of_depth(row, width, base->header.model, base->header.alpha, base->wants_deep);
     return PX_OK;
 }
 
@@ -331,6 +330,7 @@ static px_status read_header(avif_decoder *self, const px_limits *limits, px_err
     header->height = self->full_height = (int)image->height;
     header->model = image->yuvFormat == AVIF_PIXEL_FORMAT_YUV400 ? PX_GREY : PX_RGB;
     header->alpha = self->library->alphaPresent ? PX_STRAIGHT : PX_OPAQUE;
+    header->deep = image->depth > 8;
     header->orientation = orientation_of(image);
     header->frames = self->library->imageCount > 1 ? self->library->imageCount : 1;
     header->loops = self->boxes.plays;

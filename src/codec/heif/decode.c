@@ -22,7 +22,8 @@ typedef struct heif_decoder {
     struct heif_image_handle *handle;  /* owned */
     struct heif_image *image;          /* owned; decoded */
     uint8_t *profile;                  /* owned; or NULL */
-    uint8_t *row;                      /* owned */
+    uint8_t *row, *grey;               /* owned */
+    uint16_t *stretched;               /* owned; 16 bits for each value of a deep sample */
     bool premultiplied, accepts; /* the latter: a file that ends early, if libheif makes something of it */
     int pulled;
 } heif_decoder;
@@ -69,7 +70,22 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const heif_decoder *self = (const heif_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height;
     uint64_t depth = px_heif.image_handle_get_luma_bits_per_pixel(self->handle) > 8 ? 2 : 1;
-    return sizeof *self + self->file.count * 2 + pixels * 14 * depth + (UINT64_C(96) << 20);
+    return sizeof *self + self->file.count * 2 + pixels * 14 * depth + (base->header.deep ? sizeof(uint16_t) << 16 : 0) + (UINT64_C(96) << 20);
+}
+
+/* What each value of a sample is with 16 bits. */
+static px_status stretch(heif_decoder *self, px_error *err)
+{
+    int bits = px_heif.image_get_bits_per_pixel_range(self->image, heif_channel_interleaved);
+    uint32_t most = bits >= 8 && bits <= 16 ? (1u << bits) - 1 : 0;
+    self->stretched = malloc(sizeof *self->stretched << 16);
+    if (!most)
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "HEIF: samples of %d bits", bits);
+    if (!self->stretched)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a table of samples");
+    for (uint32_t v = 0; v <= UINT16_MAX; v++)
+        self->stretched[v] = (uint16_t)(v >= most ? UINT16_MAX : (v * (uint64_t)UINT16_MAX + most / 2) / most);
+    return PX_OK;
 }
 
 static px_status decode_picture(heif_decoder *self, px_error *err)
@@ -78,8 +94,11 @@ static px_status decode_picture(heif_decoder *self, px_error *err)
     struct heif_decoding_options *options = px_heif.decoding_options_alloc();
     if (!options)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a HEIF decoder");
-    options->convert_hdr_to_8bit = 1;
-    enum heif_chroma chroma = header->alpha == PX_OPAQUE ? heif_chroma_interleaved_RGB : heif_chroma_interleaved_RGBA;
+    bool opaque = header->alpha == PX_OPAQUE;
+    options->convert_hdr_to_8bit = !self->base.wants_deep;
+    enum heif_chroma chroma = opaque ? heif_chroma_interleaved_RGB : heif_chroma_interleaved_RGBA;
+    if (self->base.wants_deep)
+        chroma = opaque ? heif_chroma_interleaved_RRGGBB_LE : heif_chroma_interleaved_RRGGBBAA_LE;
     struct heif_error error = px_heif.decode_image(self->handle, &self->image, heif_colorspace_RGB, chroma, options);
     px_heif.decoding_options_free(options);
     PX_TRY(judge(self, error, err));
@@ -90,7 +109,7 @@ static px_status decode_picture(heif_decoder *self, px_error *err)
     int height = px_heif.image_get_height(self->image, heif_channel_interleaved);
     if (width != header->width || height != header->height)
         return px_fail(err, PX_CORRUPT_IMAGE, "HEIF: the picture is %dx%d, its header says %dx%d", width, height, header->width, header->height);
-    return PX_OK;
+    return self->base.wants_deep ? stretch(self, err) : PX_OK;
 }
 
 static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, int *ret_height, px_error *err)
@@ -98,8 +117,9 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     assert(eighths == 8);
     (void)eighths;
     heif_decoder *self = (heif_decoder *)base;
-    self->row = malloc((size_t)base->header.width * 4);
-    if (!self->row)
+    self->row = malloc((size_t)base->header.width * 8);
+    self->grey = malloc((size_t)base->header.width * 4);
+    if (!self->row || !self->grey)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", base->header.width);
     PX_TRY(decode_picture(self, err));
     *ret_width = base->header.width;
@@ -122,13 +142,20 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     assert(self->pulled < base->header.height);
     int stride = 0, width = base->header.width;
     const uint8_t *plane = px_heif.image_get_plane_readonly(self->image, heif_channel_interleaved, &stride);
-    size_t bytes = (size_t)width * (base->header.alpha == PX_OPAQUE ? 3 : 4);
+    int channels = base->header.alpha == PX_OPAQUE ? 3 : 4;
+    size_t bytes = (size_t)width * (size_t)channels * (base->wants_deep ? 2 : 1);
     if (!plane || stride < 0 || (size_t)stride < bytes)
         return px_fail(err, PX_CORRUPT_IMAGE, "HEIF: the picture has no rows");
     memcpy(self->row, plane + (size_t)self->pulled++ * (size_t)stride, bytes);
+    for (size_t i = 0; i < bytes && base->wants_deep; i += 2) {
+        uint16_t value = self->stretched[self->row[i] | self->row[i + 1] << 8];
+        memcpy(self->row + i, &value, 2);
+    }
     if (self->premultiplied)
         straighten(self->row, width);
-    *ret = px_row_of(self->row, width, PX_RGB, base->header.alpha);
+    if (base->header.model == PX_GREY)
+        px_grey_of(self->row, width, channels, base->wants_deep, self->grey);
+    *ret = px_row_of_depth(base->header.model == PX_GREY ? self->grey : self->row, width, base->header.model, base->header.alpha, base->wants_deep);
     return PX_OK;
 }
 
@@ -144,6 +171,8 @@ static void decoder_close(px_decoder *base)
     px_source_unmap(self->file);
     free(self->profile);
     free(self->row);
+    free(self->grey);
+    free(self->stretched);
     free(self);
 }
 
@@ -155,12 +184,14 @@ static void read_profile(heif_decoder *self)
     if (count > 0 && count <= PX_PROFILE_BYTES_MAX && (self->profile = malloc(count))) {
         if (px_heif.image_handle_get_raw_color_profile(self->handle, self->profile).code == heif_error_Ok)
             header->profile = (px_bytes){ self->profile, count };
+        if (header->profile.count > 20 && memcmp(self->profile + 16, "GRAY", 4) != 0)
+            header->model = PX_RGB; /* what a profile of colours says of grey counts too */
         return;
     }
     struct heif_color_profile_nclx *numbers = NULL;
     struct heif_error error = px_heif.image_handle_get_nclx_color_profile(self->handle, &numbers);
     if (error.code == heif_error_Ok) {
-        header->profile = px_nclx_profile((int)numbers->color_primaries, (int)numbers->transfer_characteristics, false);
+        header->profile = px_nclx_profile((int)numbers->color_primaries, (int)numbers->transfer_characteristics, header->model == PX_GREY);
         self->profile = (uint8_t *)(uintptr_t)header->profile.data;
     }
     if (numbers) /* also left behind on failure, before version 1.16 */
@@ -189,9 +220,10 @@ static px_status read_header(heif_decoder *self, const px_limits *limits, px_err
     px_header *header = &self->base.header;
     header->width = width;
     header->height = height;
-    header->model = PX_RGB;
+    header->model = self->boxes.grey && px_items_primary_is(self->file, "hvc1grid") ? PX_GREY : PX_RGB;
     header->alpha = px_heif.image_handle_has_alpha_channel(self->handle) ? PX_STRAIGHT : PX_OPAQUE;
     self->premultiplied = header->alpha != PX_OPAQUE && px_heif.image_handle_is_premultiplied_alpha(self->handle);
+    header->deep = px_heif.image_handle_get_luma_bits_per_pixel(self->handle) > 8 && !self->premultiplied; /* which is straightened with 8 */
     bind_size(self);
     read_profile(self);
     px_items_metadata(self->file, header);

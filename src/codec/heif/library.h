@@ -13,7 +13,7 @@
     X(image_handle_get_ispe_height) X(image_handle_has_alpha_channel) X(image_handle_is_premultiplied_alpha)                      \
     X(image_handle_get_luma_bits_per_pixel) X(image_handle_get_raw_color_profile_size) X(image_handle_get_raw_color_profile)      \
     X(image_handle_get_nclx_color_profile) X(nclx_color_profile_free) X(decoding_options_alloc) X(decoding_options_free)          \
-    X(decode_image) X(image_release) X(image_get_width) X(image_get_height) X(image_get_plane_readonly)
+    X(decode_image) X(image_release) X(image_get_width) X(image_get_height) X(image_get_plane_readonly) X(image_get_bits_per_pixel_range)
 
 /* px_heif.NAME is heif_NAME. */
 #define PX_HEIF_MEMBER(name) __typeof__(&heif_##name) name;

@@ -1,4 +1,4 @@
-/* JPEG XL in, by libjxl: bare codestreams and containers, grey and RGB, alpha, animations; whatever the depth, 8 bits come out.
+/* JPEG XL in, by libjxl: bare codestreams and containers, grey and RGB, alpha, animations; 8 bits, or of more 16 as well.
  *
  * libjxl is fed the whole file and asked what comes next: the basic header, the colours, then frame after frame, each into a picture of
  * ours. How many frames an animation has is not in its header: they are counted first, by a second decoder that decodes none. It is told
@@ -32,8 +32,13 @@ static px_status broken(px_error *err) { return px_fail(err, PX_CORRUPT_IMAGE, "
 
 static JxlPixelFormat pixels_of(const jxl_decoder *self)
 {
-    return (JxlPixelFormat){ .num_channels = (uint32_t)px_channels(self->base.header.model, self->base.header.alpha), .data_type = JXL_TYPE_UINT8,
+    return (JxlPixelFormat){ .num_channels = (uint32_t)px_channels(self->base.header.model, self->base.header.alpha), .data_type = self->base.wants_deep ? JXL_TYPE_UINT16 : JXL_TYPE_UINT8,
                              .endianness = JXL_NATIVE_ENDIAN };
+}
+
+static size_t row_bytes(const jxl_decoder *self)
+{
+    return (size_t)self->base.header.width * (size_t)px_channels(self->base.header.model, self->base.header.alpha) * (self->base.wants_deep ? 2 : 1);
 }
 
 /* Goes on until `wanted` happens. */
@@ -80,7 +85,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const jxl_decoder *self = (const jxl_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height, channels = pixels_of(self).num_channels;
     uint64_t extra = self->info.num_extra_channels > 16 ? 16 : self->info.num_extra_channels;
-    return sizeof *self + 2 * self->file.count + pixels * channels + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
+    return sizeof *self + 2 * self->file.count + pixels * channels * (base->header.deep ? 2 : 1) + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
 }
 
 /* After the last frame: is there something behind it? */
@@ -109,7 +114,7 @@ static px_status decode_frame(jxl_decoder *self, int *ret_ms, px_error *err)
 {
     JxlFrameHeader frame;
     JxlPixelFormat format = pixels_of(self);
-    size_t bytes = 0, own = (size_t)self->base.header.width * format.num_channels * (size_t)self->base.header.height;
+    size_t bytes = 0, own = row_bytes(self) * (size_t)self->base.header.height;
     PX_TRY(advance(self, JXL_DEC_FRAME, err));
     if (px_jxl.DecoderGetFrameHeader(self->library, &frame) != JXL_DEC_SUCCESS)
         return broken(err);
@@ -141,10 +146,10 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     (void)eighths;
     jxl_decoder *self = (jxl_decoder *)base;
     int ignored;
-    self->picture = calloc((size_t)base->header.width * pixels_of(self).num_channels, (size_t)base->header.height);
+    self->picture = calloc(row_bytes(self), (size_t)base->header.height);
     if (!self->picture)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", base->header.width, base->header.height);
-    px_fill_missing(self->picture, self->accepts ? (size_t)base->header.width * pixels_of(self).num_channels * (size_t)base->header.height : 0, base->header.alpha);
+    px_fill_missing(self->picture, self->accepts ? row_bytes(self) * (size_t)base->header.height : 0, base->header.alpha);
     if (!base->next)
         PX_TRY(decode_frame(self, &ignored, err));
     *ret_width = base->header.width;
@@ -157,8 +162,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     (void)err;
     jxl_decoder *self = (jxl_decoder *)base;
     assert(self->pulled < base->header.height);
-    size_t bytes = (size_t)base->header.width * pixels_of(self).num_channels;
-    *ret = px_row_of(self->picture + (size_t)self->pulled++ * bytes, base->header.width, base->header.model, base->header.alpha);
+    *ret = px_row_of_depth(self->picture + (size_t)self->pulled++ * row_bytes(self), base->header.width, base->header.model, base->header.alpha, base->wants_deep);
     return PX_OK;
 }
 
@@ -246,6 +250,7 @@ static px_status read_header(jxl_decoder *self, const px_limits *limits, px_erro
     header->width = (int)self->info.xsize;
     header->height = (int)self->info.ysize;
     header->model = self->info.num_color_channels == 1 ? PX_GREY : PX_RGB;
+    header->deep = self->info.bits_per_sample > 8;
     header->alpha = self->info.alpha_bits ? PX_STRAIGHT : PX_OPAQUE;
     header->orientation = self->info.orientation >= 1 && (int)self->info.orientation <= 8 ? (int)self->info.orientation : 1;
     header->uncleanable = self->info.have_preview; /* inside of the codestream */

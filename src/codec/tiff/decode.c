@@ -1,6 +1,6 @@
 /* TIFF in, by libtiff, which reads the mapped source: the first page.
  *
- * The library undoes the compression, we make 8-bit rows of what is left: any depth up to 16 bits, grey, RGB, palettes and inks, planes
+ * The library undoes the compression, we make rows of 8 bits of what is left (or of 16 that are there, if asked): any depth up to 16 bits, grey, RGB, palettes and inks, planes
  * together or apart. Strips come row by row; tiles, and strips of planes apart, as a band of blocks that is held. Only
  * YCbCr without JPEG, whose samples may lie in clumps, the library turns into RGB itself; what it makes of Lab is too far off. Before any of it the directory is judged by us
  * (head.h), and every strip must lie within the file: what fails afterwards is damage, not a cut. Where a cut is accepted, the strips and tiles that
@@ -327,6 +327,8 @@ static px_status read_header(tiff_decoder *self, px_error *err)
         return px_fail(err, PX_CORRUPT_IMAGE, "TIFF: %d samples a pixel are too few for its colours", self->samples);
     find_alpha(self);
     header->alpha = self->alpha_at >= 0 ? PX_STRAIGHT : PX_OPAQUE;
+    header->deep = self->depth == 16 && self->way != BY_LIBRARY && !self->associated &&
+                   (self->photometric == PHOTOMETRIC_RGB || self->photometric == PHOTOMETRIC_MINISBLACK);
     uint16_t orientation = field(self, TIFFTAG_ORIENTATION);
     header->orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
     read_profile(self);
@@ -342,7 +344,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const tiff_decoder *self = (const tiff_decoder *)base;
     /* The library's own: the values of the directory and a row or block while it is undone. */
     uint64_t band = self->block_bytes * self->across * self->planes;
-    return sizeof *self + band + (uint64_t)base->header.width * 4 + (1u << 16) + 2 * self->block_bytes + base->header.profile.count + (2u << 20);
+    return sizeof *self + band + (uint64_t)base->header.width * (base->header.deep ? 8 : 4) + (1u << 16) + 2 * self->block_bytes + base->header.profile.count + (2u << 20);
 }
 
 static bool is_there(const tiff_decoder *self, uint32_t i)
@@ -395,7 +397,7 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
         PX_TRY(start_library(self, err));
     uint32_t values = 1u << self->depth, most = values - 1;
     self->blocks = calloc(1, self->block_bytes * self->across * self->planes + SLACK);
-    self->row = malloc((size_t)base->header.width * 4);
+    self->row = malloc((size_t)base->header.width * (base->wants_deep ? 8 : 4));
     self->scale = malloc(values);
     self->missing = calloc(self->across, sizeof *self->missing);
     if (!self->blocks || !self->row || !self->scale || !self->missing)
@@ -493,10 +495,21 @@ static void convert_palette(const tiff_decoder *self, const samples *from, int c
     }
 }
 
+static void convert_deep(const tiff_decoder *self, const samples *from, int count, uint8_t *to)
+{
+    for (int x = 0; x < count; x++)
+        for (int c = 0; c < self->colours + (self->alpha_at >= 0); c++, to += 2) {
+            uint16_t value = (uint16_t)value_of(self, from, (size_t)x, c < self->colours ? c : self->alpha_at);
+            memcpy(to, &value, 2);
+        }
+}
+
 static void convert(const tiff_decoder *self, const samples *from, int count, uint8_t *to)
 {
     bool plain = self->depth == 8 && self->planes == 1 && self->samples == self->colours && self->photometric != PHOTOMETRIC_MINISWHITE;
-    if (self->photometric == PHOTOMETRIC_PALETTE) {
+    if (self->base.wants_deep) {
+        convert_deep(self, from, count, to);
+    } else if (self->photometric == PHOTOMETRIC_PALETTE) {
         convert_palette(self, from, count, to);
     } else if (plain) {
         memcpy(to, from->planes[0], (size_t)count * (size_t)self->colours);
@@ -544,7 +557,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     assert(y < base->header.height);
     PX_TRY(read_band(self, y, err));
     int row = y % (int)self->block_height;
-    int channels = base->header.inks ? 4 : px_channels(base->header.model, base->header.alpha);
+    int channels = (base->header.inks ? 4 : px_channels(base->header.model, base->header.alpha)) * (base->wants_deep ? 2 : 1); /* bytes */
     for (uint32_t i = 0; i < self->across; i++) {
         int x = (int)(i * self->block_width), count = width - x < (int)self->block_width ? width - x : (int)self->block_width;
         const uint8_t *block = self->blocks + i * self->block_bytes;
@@ -561,7 +574,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
     bool inks = base->header.inks && base->wants_inks;
     if (base->header.inks && !inks)
         inks_to_rgb(self->row, width);
-    *ret = px_row_of(self->row, width, inks ? PX_CMYK : base->header.model, base->header.alpha);
+    *ret = px_row_of_depth(self->row, width, inks ? PX_CMYK : base->header.model, base->header.alpha, base->wants_deep);
     return PX_OK;
 }
 
