@@ -18,11 +18,12 @@ typedef struct px_limits {
     uint64_t memory_bytes;   /* of the process that transforms a picture; 0: judged from the machine */
     uint32_t seconds;        /* wall and CPU time of one picture */
     bool truncated;          /* what a source that ends early has is accepted */
+    bool placeholder;        /* no bound, but asked of a source likewise: is one made of it? */
 } px_limits;
 
 #define PX_LIMITS_DEFAULT ((px_limits){                                                    \
     .input_bytes = 200u << 20, .pixels = 268435456u, .side = 65535, .frames = 1000,        \
-    .scans = 200, .metadata_bytes = 16u << 20, .memory_bytes = 0, .seconds = 60 })
+    .scans = 200, .metadata_bytes = 16u << 20, .memory_bytes = 0, .seconds = 60, .placeholder = true })
 
 enum {
     PX_LIMIT_OUTPUTS = 16,          /* of a recipe */

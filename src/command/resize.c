@@ -401,11 +401,11 @@ static void tell_json(FILE *stream, const item *from, const char *path, px_statu
     char placeholder[PX_PLACEHOLDER_TEXT], colour[PX_COLOUR_TEXT];
     px_placeholder_format(report, placeholder, colour);
     json_t *object = status == PX_OK
-        ? json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I}", "source", from->path, "output", path,
+        ? json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:s, s:i, s:i, s:s*, s:s*, s:I, s:I, s:I}", "source", from->path, "output", path,
                     "format", px_format_name(output->format), "width", output->width, "height", output->height,
                     "bytes", (json_int_t)output->bytes, "source_format", px_format_name(report->format),
                     "source_width", report->width, "source_height", report->height,
-                    "placeholder", placeholder, "colour", colour, "ms", (json_int_t)ms,
+                    "placeholder", *placeholder ? placeholder : NULL, "colour", *colour ? colour : NULL, "ms", (json_int_t)ms,
                     "cpu_ms", (json_int_t)(usage->cpu_us / 1000), "peak_bytes", (json_int_t)usage->peak_bytes)
         : json_pack("{s:s, s:{s:s, s:s}, s:I}", "source", from->path, "error", "code", px_status_code(status),
                     "message", err->message, "ms", (json_int_t)ms);
@@ -512,6 +512,10 @@ static px_status prepare(work *self, int64_t *ret_jobs, px_error *err)
     self->limits.truncated = strcmp(truncated, "accept") == 0;
     if (!self->limits.truncated && strcmp(truncated, "refuse") != 0)
         return px_fail(err, PX_BAD_REQUEST, "--truncated is refuse or accept, not '%s'", truncated);
+    const char *placeholder = px_option_text(options, "placeholder", "true");
+    self->limits.placeholder = strcmp(placeholder, "true") == 0;
+    if (!self->limits.placeholder && strcmp(placeholder, "false") != 0)
+        return px_fail(err, PX_BAD_REQUEST, "--placeholder is true or false, not '%s'", placeholder);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     PX_TRY(px_option_number(options, "jobs", 1, 64, cores < 1 ? 1 : cores > 64 ? 64 : cores, ret_jobs, err));
     self->json = px_option_is_on(options, "json");
@@ -589,6 +593,7 @@ static const px_flag flags[] = {
     { "name", 'n', "TEMPLATE", "of outputs in a folder ({dir}processed-{stem}.{ext})", NULL },
     { "jobs", 'j', "COUNT", "pictures at once (as many as cores)", NULL },
     { "truncated", 0, "refuse|accept", "a picture that ends early: an error (default), or what is there", NULL },
+    { "placeholder", 0, "true|false", "tell a ThumbHash and the dominant colour with --json (true)", NULL },
     { "seconds", 0, "SECONDS", "one picture may take (60)", NULL },
     { "json", 0, NULL, "one JSON object a picture", NULL },
     { 0 },

@@ -85,7 +85,7 @@ typedef struct px_transform_report {
     int frames;             /* of the source; 1 for a still */
     bool truncated;         /* the source ended early; what it has came out (limits.truncated) */
     uint8_t thumbhash[25];  /* of the source, upright, in sRGB: its placeholder */
-    int thumbhash_bytes;    /* 5 to 25 */
+    int thumbhash_bytes;    /* 5 to 25; 0: none was asked for, and no colour either */
     uint8_t colour[3];      /* the dominant one of that, sRGB */
     int output_count;
     px_output_report outputs[PX_LIMIT_OUTPUTS];
@@ -112,7 +112,7 @@ const char *px_colour_mode_name(px_colour_mode mode);
 px_fit px_fit_find(const char *name); /* PX_FIT_COUNT if there is none */
 const char *px_fit_name(px_fit fit);
 
-/* The source's placeholder as records spell it: base 64 of the ThumbHash, and #rrggbb. */
+/* The source's placeholder as records spell it: base 64 of the ThumbHash, and #rrggbb; "" for both if none was asked for. */
 enum { PX_PLACEHOLDER_TEXT = 40, PX_COLOUR_TEXT = 8 };
 void px_placeholder_format(const px_transform_report *report, char placeholder[PX_PLACEHOLDER_TEXT], char colour[PX_COLOUR_TEXT]);
 const char *px_position_name(px_position position); /* "top-left" */

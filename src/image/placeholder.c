@@ -255,7 +255,9 @@ void px_placeholder_finish(px_placeholder *self, const px_colour *colour, int or
 void px_placeholder_format(const px_transform_report *report, char placeholder[PX_PLACEHOLDER_TEXT], char colour[PX_COLOUR_TEXT])
 {
     px_base64_format(report->thumbhash, (size_t)report->thumbhash_bytes, placeholder);
-    snprintf(colour, PX_COLOUR_TEXT, "#%02x%02x%02x", report->colour[0], report->colour[1], report->colour[2]);
+    *colour = 0;
+    if (report->thumbhash_bytes)
+        snprintf(colour, PX_COLOUR_TEXT, "#%02x%02x%02x", report->colour[0], report->colour[1], report->colour[2]);
 }
 
 /* sRGB's tone curve, undone (IEC 61966-2-1). */

@@ -188,8 +188,9 @@ static px_status plan(transform *self, const px_limits *limits, const px_output_
     int width = header->vector ? self->decoder->wants_width : header->width, height = header->vector ? self->decoder->wants_height : header->height;
     if (self->decoder->wants_planes)
         px_plane_sizes(header, self->eighths, self->decoder->wants_chroma, self->sizes);
-    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2 +
-                      px_placeholder_memory(width, px_channels(header->model, header->alpha));
+    uint64_t memory = self->decoder->memory(self->decoder, self->eighths) + (uint64_t)width * (header->inks ? 7 : header->deep ? 12 : 4) + header->profile.count * 2;
+    if (limits->placeholder)
+        memory += px_placeholder_memory(width, px_channels(header->model, header->alpha));
     px_lane_plan_ladder(self->lanes, count);
     for (int i = 0; i < count; i++)
         if (!self->lanes[i].feeder)
@@ -234,7 +235,7 @@ static px_status run_frame(transform *self, int frame, px_error *err)
         }
         if (self->premultiplied)
             px_premultiply(samples, self->width, channels, self->premultiplied);
-        if (frame == 0)
+        if (frame == 0 && self->placeholder)
             px_placeholder_push(self->placeholder, self->premultiplied ? self->premultiplied : samples);
         for (int i = 0; i < self->count; i++)
             if (!self->lanes[i].feeder && takes_frame(&self->lanes[i], frame))
@@ -252,7 +253,8 @@ static px_status run_planes(transform *self, px_error *err)
         PX_TRY(self->decoder->pull(self->decoder, &row, err));
         for (int p = 0; p < 3; p++)
             left[p] -= row.planes[p].height;
-        px_placeholder_push_planes(self->placeholder, &row);
+        if (self->placeholder)
+            px_placeholder_push_planes(self->placeholder, &row);
         for (int i = 0; i < self->count; i++)
             if (!self->lanes[i].feeder)
                 PX_TRY(px_lane_push_planes(&self->lanes[i], &row, err));
@@ -270,7 +272,7 @@ static px_status run(transform *self, px_error *err)
     return PX_OK;
 }
 
-static px_status start(transform *self, const int *output_fds, px_error *err)
+static px_status start(transform *self, const px_limits *limits, const int *output_fds, px_error *err)
 {
     const px_header *header = &self->decoder->header;
     for (int i = 0; i < self->count; i++)
@@ -279,9 +281,10 @@ static px_status start(transform *self, const int *output_fds, px_error *err)
     assert(header->vector ? self->width == self->decoder->wants_width : self->width == (header->width * self->eighths + 7) / 8);
     if (self->inks && !(self->light = malloc((size_t)self->width * 4)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a row of %d pixels", self->width);
-    PX_TRY(self->decoder->wants_planes
-               ? px_placeholder_create_planes(self->sizes, header->narrow, &self->placeholder, err)
-               : px_placeholder_create(self->width, self->height, header->model, header->alpha != PX_OPAQUE, &self->placeholder, err));
+    if (limits->placeholder)
+        PX_TRY(self->decoder->wants_planes
+                   ? px_placeholder_create_planes(self->sizes, header->narrow, &self->placeholder, err)
+                   : px_placeholder_create(self->width, self->height, header->model, header->alpha != PX_OPAQUE, &self->placeholder, err));
     if (header->alpha != PX_OPAQUE) {
         self->premultiplied = malloc((size_t)self->width * 4);
         if (!self->premultiplied)
@@ -317,7 +320,7 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     PX_TRY(judge_bytes(source, limits, err));
     PX_TRY(px_decoder_open(source, limits, &self.decoder, err));
     PX_TRY(plan(&self, limits, specs, count, &report.memory_bytes, err));
-    PX_TRY(start(&self, output_fds, err));
+    PX_TRY(start(&self, limits, output_fds, err));
     PX_TRY(run(&self, err));
 
     const px_header *header = &self.decoder->header;
@@ -331,7 +334,8 @@ px_status px_transform(const px_source *source, const px_limits *limits, const p
     report.truncated = header->truncated;
     for (int i = 0; i < count; i++)
         PX_TRY(px_lane_finish(&self.lanes[i], source, output_fds[i], &report.outputs[i], err));
-    px_placeholder_finish(self.placeholder, self.colour, header->orientation, &report);
+    if (self.placeholder)
+        px_placeholder_finish(self.placeholder, self.colour, header->orientation, &report);
     report.cpu_us = thread_us() - began;
     *ret = report;
     return PX_OK;

@@ -477,8 +477,9 @@ static px_status transform(struct run *run, px_error *err)
         sem_post(run->pipeline->slots);
     PX_TRY(judge_transfer(run, status, err));
     px_placeholder_format(&run->report, run->placeholder, run->colour);
-    json_t *fields = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
-                               run->report.width, "height", run->report.height, "placeholder", run->placeholder, "colour", run->colour, "bytes",
+    json_t *fields = json_pack("{s:s, s:s, s:i, s:i, s:s*, s:s*, s:I}", "key", run->image_id, "format", px_format_name(run->report.format), "width",
+                               run->report.width, "height", run->report.height, "placeholder", *run->placeholder ? run->placeholder : NULL, "colour",
+                               *run->colour ? run->colour : NULL, "bytes",
                                (json_int_t)run->object.bytes);
     if (fields && run->report.truncated)
         json_object_set_new(fields, "truncated", json_true());

@@ -56,8 +56,8 @@ px_status px_manifest_write(const px_record *record, const px_record_output *out
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
         json_array_append_new(list, describe(&outputs[i]));
-    json_t *manifest = json_pack("{s:i, s:i, s:s, s:s, s:o}", "width", record->width, "height", record->height, "placeholder", record->placeholder,
-                                 "colour", record->colour, "outputs", list);
+    json_t *manifest = json_pack("{s:i, s:i, s:s*, s:s*, s:o}", "width", record->width, "height", record->height, "placeholder",
+                                 *record->placeholder ? record->placeholder : NULL, "colour", *record->colour ? record->colour : NULL, "outputs", list);
     char *text = manifest && json_array_size(list) == (size_t)count ? json_dumps(manifest, JSON_COMPACT) : NULL;
     px_status status = text ? px_write_all(fd, text, strlen(text), "the manifest", err) : px_fail(err, PX_OUT_OF_MEMORY, "no memory for a manifest");
     if (status == PX_OK)

@@ -22,6 +22,8 @@ const px_config_option px_config_options[] = {
       .meaning = "what an output may replace: only outputs of the same source (`own`), or anything" },
     { "manifest", PX_TYPE_TEXT, "", AT(manifest),
       .meaning = "the key of a JSON object that names every output of a source, such as {dir}{stem}.json; empty: none" },
+    { "placeholder", PX_TYPE_FLAG, "true", .choices = "false|true", AT(limits.placeholder),
+      .meaning = "tell a ThumbHash and the dominant colour of each source: in its record, the log and the manifest" },
     { "cache_control", PX_TYPE_TEXT, "public, max-age=31536000", AT(cache_control), .meaning = "the outputs' Cache-Control; empty for none" },
     { "keep_metadata", PX_TYPE_FLAG, "false", .choices = "false|true", AT(keep_metadata),
       .meaning = "carry the original's user metadata (x-amz-meta-…) over to the outputs" },

@@ -137,3 +137,33 @@ def test_a_picture_s_record_and_log_have_both(service, tmp_path):
     assert [(line["placeholder"], line["colour"]) for line in lines] == [(record["Placeholder"], colour)]
     shown = subprocess.run([PIXMILL, "records", "--data", service.data, "--key", "held/place.png"], capture_output=True, text=True, check=True)
     assert colour in shown.stdout
+
+
+def test_it_is_left_out_when_nobody_wants_it(tmp_path):
+    drawing(100, 75, "RGB").save(tmp_path / "a.png")
+    for value, keys in (("true", {"placeholder", "colour"}), ("false", set())):
+        done = subprocess.run([PIXMILL, "resize", tmp_path / "a.png", tmp_path / "b.png", "--json", "--placeholder", value], capture_output=True, text=True)
+        assert done.returncode == 0 and {"placeholder", "colour"} & set(json.loads(done.stdout)) == keys
+    done = subprocess.run([PIXMILL, "resize", tmp_path / "a.png", tmp_path / "b.png", "--placeholder", "maybe"], capture_output=True, text=True)
+    assert done.returncode == 2 and "true or false" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["file", "environment"])
+def test_the_configuration_switches_it_off_in_record_log_and_manifest(tmp_path, monkeypatch, way):
+    from conftest import Service
+    out = io.BytesIO()
+    drawing(100, 75, "RGB").save(out, "PNG")
+    (tmp_path / "pixmill.yaml").write_text("manifest: '{stem}.json'\n" + ("placeholder: false\n" if way == "file" else ""))
+    if way == "environment":
+        monkeypatch.setenv("PIXMILL_PLACEHOLDER", "false")
+    service = Service("--config", str(tmp_path / "pixmill.yaml"))
+    try:
+        service.s3.put_object(Bucket="source-bucket", Key="a.png", Body=out.getvalue())
+        record = service.wait_record("a.png")
+        manifest = json.loads(service.s3.get_object(Bucket="processed-bucket", Key="a.json")["Body"].read())
+        log = subprocess.run([PIXMILL, "logs", "--json", "--data", service.data], capture_output=True, text=True).stdout
+    finally:
+        service.close()
+    line = next(line for line in map(json.loads, log.splitlines()) if line.get("message") == "source")
+    assert (record["Status"], record["Width"], manifest["width"], line["width"]) == ("done", 100, 100, 100)
+    assert record["Placeholder"] == record["Colour"] == "" and not {"placeholder", "colour"} & (set(manifest) | set(line))

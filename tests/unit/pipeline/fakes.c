@@ -361,7 +361,7 @@ static px_status transform(px_sandbox *sandbox, const px_sandbox_task *task, px_
     PX_TRY(px_source_read_at(task->source, 0, text, sizeof text - 1, &count, err));
     if (strncmp(text, "fails:", 6) == 0)
         return px_fail(err, px_status_find(text + 6), "a picture that %s", text);
-    px_transform_report report = { .format = PX_FORMAT_JPEG, .width = now->width, .height = now->height, .orientation = 1,
+    px_transform_report report = { .format = PX_FORMAT_JPEG, .width = now->width, .height = now->height, .orientation = 1, .thumbhash_bytes = 5,
                                    .output_count = task->count };
     for (int i = 0; i < task->count; i++) {
         px_output_report *output = &report.outputs[i];
