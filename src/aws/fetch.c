@@ -5,25 +5,24 @@
 
 #include "aws/s3.h"
 #include "base/limits.h"
+#include "base/uri.h"
 
 static px_status fetch_object(px_aws_ports *ports, const char *address, px_arena *arena, const char **version, px_bytes *ret,
                               bool *ret_changed, px_error *err)
 {
-    const char *name = address + strlen("s3://"), *slash = strchr(name, '/');
-    char *bucket = slash ? px_arena_copy(arena, (px_bytes){ (const uint8_t *)name, (size_t)(slash - name) }) : NULL;
+    char bucket[PX_LIMIT_BUCKET_BYTES + 1];
+    const char *key = px_uri_split_s3(address, bucket);
     px_object object;
     PX_AUTO(px_source_close) px_source source = PX_SOURCE_NONE;
-    if (!slash || !slash[1] || slash == name)
+    if (!key)
         return px_fail(err, PX_BAD_CONFIG, "'%.200s' is not s3://BUCKET/KEY", address);
-    if (!bucket)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no memory for %s", address);
     if (*version) {
-        PX_TRY(px_aws_s3_head(ports, bucket, slash + 1, arena, &object, err));
+        PX_TRY(px_aws_s3_head(ports, bucket, key, arena, &object, err));
         *ret_changed = strcmp(*version, object.etag) != 0;
         if (!*ret_changed)
             return PX_OK;
     }
-    PX_TRY(px_aws_s3_open(ports, bucket, slash + 1, NULL, arena, &source, &object, err));
+    PX_TRY(px_aws_s3_open(ports, bucket, key, NULL, arena, &source, &object, err));
     if (object.bytes > PX_LIMIT_CONFIG_BYTES)
         return px_fail(err, PX_BAD_CONFIG, "%.200s has %llu bytes; a configuration has at most %d", address, (unsigned long long)object.bytes,
                        PX_LIMIT_CONFIG_BYTES);

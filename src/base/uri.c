@@ -73,3 +73,15 @@ const char *px_query_find(const px_query *queries, int count, const char *name)
             return queries[i].value;
     return NULL;
 }
+
+const char *px_uri_split_s3(const char *address, char bucket[PX_LIMIT_BUCKET_BYTES + 1])
+{
+    static const char scheme[] = "s3://";
+    const char *name = address + sizeof scheme - 1, *slash = strncmp(address, scheme, sizeof scheme - 1) == 0 ? strchr(name, '/') : NULL;
+    size_t count = slash ? (size_t)(slash - name) : 0;
+    if (count == 0 || count > PX_LIMIT_BUCKET_BYTES || !slash[1] || strlen(slash + 1) > PX_LIMIT_KEY_BYTES)
+        return NULL;
+    memcpy(bucket, name, count);
+    bucket[count] = '\0';
+    return slash + 1;
+}

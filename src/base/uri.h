@@ -4,12 +4,16 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/limits.h"
 
 /* Writes `text` with all but A-Z a-z 0-9 - . _ ~ (and '/', if kept) as %XX, upper case. */
 void px_uri_encode(px_buffer *buffer, const char *text, bool keep_slash);
 
 /* Decodes %XX once; `plus_is_space` for form data. NULL for a bad or NUL escape, or without room. */
 char *px_uri_decode(px_arena *arena, px_bytes text, bool plus_is_space);
+
+/* The bucket of s3://BUCKET/KEY into `bucket`; the key, in `address`, or NULL if it is no such address. */
+const char *px_uri_split_s3(const char *address, char bucket[PX_LIMIT_BUCKET_BYTES + 1]);
 
 typedef struct px_query {
     const char *name, *value; /* decoded; value "" without '=' */

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/uri.h"
 #include "pipeline/inside.h"
 
 enum { ARENA_BYTES = 1 << 20, LOOK_AGAIN_MS = 1000 };
@@ -72,18 +73,6 @@ static px_status open_file(const char *name, bool is_font, const char *where, in
     return PX_OK;
 }
 
-/* The bucket of s3://BUCKET/KEY into `bucket`; the key, or NULL if it is no such address. */
-static const char *split(const char *address, char bucket[PX_LIMIT_BUCKET_BYTES + 1])
-{
-    const char *name = address + strlen("s3://"), *slash = strchr(name, '/');
-    size_t count = slash ? (size_t)(slash - name) : 0;
-    if (count == 0 || count > PX_LIMIT_BUCKET_BYTES || !slash[1] || strlen(slash + 1) > PX_LIMIT_KEY_BYTES)
-        return NULL;
-    memcpy(bucket, name, count);
-    bucket[count] = '\0';
-    return slash + 1;
-}
-
 px_status px_mark_check(const char *name, bool is_font, const char *where, px_error *err)
 {
     char bucket[PX_LIMIT_BUCKET_BYTES + 1];
@@ -94,7 +83,7 @@ px_status px_mark_check(const char *name, bool is_font, const char *where, px_er
     if (!*name)
         return PX_OK;
     if (is_address(name))
-        return split(name, bucket) ? PX_OK : px_fail(err, PX_BAD_RECIPE, "%s: %s: '%.200s' is not s3://BUCKET/KEY", where, what(is_font), name);
+        return px_uri_split_s3(name, bucket) ? PX_OK : px_fail(err, PX_BAD_RECIPE, "%s: %s: '%.200s' is not s3://BUCKET/KEY", where, what(is_font), name);
     PX_TRY(open_file(name, is_font, where, &fd, &about, err));
     PX_TRY(px_pread_all(fd, first, sizeof first, 0, &count, name, err));
     return judge_first((px_bytes){ first, count }, name, is_font, where, err);
@@ -196,7 +185,7 @@ static px_status fetch(px_store *store, const char *name, const mark *known, mar
     PX_AUTO(px_source_close) px_source source = PX_SOURCE_NONE;
     PX_AUTO(mark_done) mark *one = NULL;
     char bucket[PX_LIMIT_BUCKET_BYTES + 1];
-    const char *key = split(name, bucket);
+    const char *key = px_uri_split_s3(name, bucket);
     px_object object;
     if (!key)
         return px_fail(err, PX_BAD_RECIPE, "that is not s3://BUCKET/KEY");

@@ -1,6 +1,7 @@
 /* Percent-encoding there and back, queries in parts, and what is refused. */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/uri.h"
@@ -73,6 +74,18 @@ static void a_query_that_is_broken_or_too_long_is_refused(void **state)
     assert_int_equal(px_query_parse(&arena, "a&b&c", found, 2), PX_QUERIES_TOO_MANY);
 }
 
+static void an_address_in_s3_comes_apart_or_is_none(void **state)
+{
+    (void)state;
+    char bucket[PX_LIMIT_BUCKET_BYTES + 1] = "", long_name[100];
+    assert_string_equal(px_uri_split_s3("s3://assets/brand/logo.png", bucket), "brand/logo.png");
+    assert_string_equal(bucket, "assets");
+    for (const char *const *none = (const char *const[]){ "s3://assets", "s3://assets/", "s3:///key", "s3:/a/b", "http://a/b", "", NULL }; *none; none++)
+        assert_null(px_uri_split_s3(*none, bucket));
+    snprintf(long_name, sizeof long_name, "s3://%064d/key", 0);
+    assert_null(px_uri_split_s3(long_name, bucket));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +95,7 @@ int main(void)
         cmocka_unit_test(what_is_encoded_twice_is_decoded_once),
         cmocka_unit_test(broken_codes_and_NUL_are_refused),
         cmocka_unit_test(a_query_comes_apart_into_names_and_values),
+        cmocka_unit_test(an_address_in_s3_comes_apart_or_is_none),
         cmocka_unit_test(a_query_that_is_broken_or_too_long_is_refused),
     };
     if (px_arena_open(1 << 20, &arena, NULL) != PX_OK)
