@@ -73,7 +73,7 @@ def function(moto, document_of, **environment):
 
 
 def names(place):
-    return {"SOURCE": place.source, "DESTINATION": place.target}
+    return {"SOURCE": place.source, "DESTINATION": place.target, "ASSETS": f"assets-{place.source}"}
 
 
 def run(place, *records):
@@ -106,6 +106,28 @@ def test_the_role_is_enough_for_all_of_the_work(enforced):
         assert not [line for line in place.runtime.log() if line.get("result") == "access-denied"]
         assert enforced.client("sqs").receive_message(QueueUrl=place.environment["PIXMILL_HEAVY_QUEUE"])["Messages"]
         assert enforced.client("sqs").receive_message(QueueUrl=place.environment["PIXMILL_DEAD_LETTERS"])["Messages"]
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_logo_in_a_bucket_needs_the_statement_about_it(enforced, granted):
+    def document(place):
+        made = policy(**names(place))
+        made["Statement"] = [statement for statement in made["Statement"] if granted or "assets" not in str(statement["Resource"])]
+        return made
+
+    place = function(enforced, document)
+    try:
+        place.s3.create_bucket(Bucket=f"assets-{place.source}")
+        place.s3.put_object(Bucket=f"assets-{place.source}", Key="logo.png", Body=picture(40, 20, "PNG"))
+        place.environment["PIXMILL_WATERMARK_IMAGE"] = f"s3://assets-{place.source}/logo.png"
+        place.put("cat.jpg")
+        kind, answer = place.start().invoke(s3_events(s3_event(place.source, "cat.jpg")))
+        if granted:
+            assert kind == "response" and answer["done"] == 1 and place.size("processed-cat.jpg") == (800, 600)
+        else:
+            assert place.keys() == [] and "access-denied" in json.dumps(answer), answer
     finally:
         place.close()
 

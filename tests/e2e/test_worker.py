@@ -1,4 +1,5 @@
 """`pixmill worker` against moto: messages in, outputs out, and nothing lost."""
+import io
 import json
 import os
 import subprocess
@@ -6,6 +7,7 @@ import threading
 import time
 
 import pytest
+from PIL import Image
 
 from aws import KEYS, FaultProxy, s3_event, s3_events
 from conftest import PROGRAM
@@ -78,6 +80,27 @@ def test_a_message_becomes_outputs_and_is_gone(worker, with_table):
     assert worker.stop() == 0
     said = [json.loads(line) for line in worker.lines]
     assert {"platform.start", "platform.report"} <= {line.get("type") for line in said} and said[-1]["message"] == "stopped"
+
+
+def test_a_watermark_is_laid_over_what_the_worker_makes(worker):
+    """From a bucket; the mark's colour is in its corner and nowhere else, and without the logo the job fails by name."""
+    bucket = f"assets-{worker.source}"
+    worker.s3.create_bucket(Bucket=bucket)
+    worker.s3.put_object(Bucket=bucket, Key="logo.png", Body=picture(40, 20, "PNG", (20, 30, 220)))
+    worker.environment.update(PIXMILL_WATERMARK_IMAGE=f"s3://{bucket}/logo.png", PIXMILL_WATERMARK_POSITION="top-left", PIXMILL_WATERMARK_MARGIN="0")
+    worker.put("cat.jpg")
+    worker.send("cat.jpg")
+    worker.run()
+    worker.wait(lambda: worker.left(worker.queue) == 0)
+    image = Image.open(io.BytesIO(worker.s3.get_object(Bucket=worker.target, Key="processed-cat.jpg")["Body"].read()))
+    assert image.size == (800, 600)
+    assert all(abs(a - b) < 12 for place, colour in (((100, 40), (20, 30, 220)), ((700, 500), (200, 120, 40))) for a, b in zip(image.getpixel(place), colour))
+    worker.s3.delete_object(Bucket=bucket, Key="logo.png")
+    time.sleep(1.1)  # it is looked at once a second
+    worker.put("dog.jpg")
+    worker.send("dog.jpg")
+    worker.wait(lambda: any("upload it" in line for line in worker.lines))
+    assert worker.keys() == ["processed-cat.jpg"] and worker.stop() == 0
 
 
 def test_poison_goes_to_the_dead_letters_and_the_good_go_on(worker):
