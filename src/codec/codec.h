@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/source.h"
 #include "base/status.h"
+#include "codec/alpha.h"
 #include "codec/row.h"
 
 /* PX_FORMAT_KEEP is for recipes only: the source's own. So is PX_FORMAT_AUTO, the one that suits the picture; it has no row in

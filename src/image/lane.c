@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image/alpha.h"
+#include "codec/codec.h"
 #include "image/attention.h"
 #include "image/orient.h"
 

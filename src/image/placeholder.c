@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "image/alpha.h"
+#include "codec/codec.h"
 #include "image/orient.h"
 #include "image/planes.h"
 #include "image/thumbhash.h"

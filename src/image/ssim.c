@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "image/alpha.h"
+#include "codec/codec.h"
 
 enum { STEP = 4, WINDOW_PIXELS = 64 };
 

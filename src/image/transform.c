@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "image/alpha.h"
+#include "codec/codec.h"
 #include "image/font/font.h"
 #include "image/lane.h"
 #include "image/orient.h"

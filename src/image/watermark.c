@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "image/alpha.h"
+#include "codec/codec.h"
 #include "image/colour.h"
 #include "image/font/font.h"
 #include "image/letters.h"

@@ -127,15 +127,6 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     return PX_OK;
 }
 
-static void straighten(uint8_t *row, int width)
-{
-    for (int x = 0; x < width; x++, row += 4)
-        for (int c = 0; c < 3 && row[3]; c++) {
-            unsigned value = (row[c] * 255u + row[3] / 2u) / row[3];
-            row[c] = (uint8_t)(value > 255 ? 255 : value);
-        }
-}
-
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     heif_decoder *self = (heif_decoder *)base;
@@ -152,7 +143,7 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
         memcpy(self->row + i, &value, 2);
     }
     if (self->premultiplied)
-        straighten(self->row, width);
+        px_straighten(self->row, width, channels, self->row);
     if (base->header.model == PX_GREY)
         px_grey_of(self->row, width, channels, base->wants_deep, self->grey);
     *ret = px_row_of_depth(base->header.model == PX_GREY ? self->grey : self->row, width, base->header.model, base->header.alpha, base->wants_deep);

@@ -1,6 +1,6 @@
-/* alpha.h - sums with alpha, in 8 bits, rounded to the nearest. Private to src/image. */
-#ifndef PX_IMAGE_ALPHA_H
-#define PX_IMAGE_ALPHA_H
+/* alpha.h - sums with alpha, in 8 bits, rounded to the nearest. Others get it by codec.h. */
+#ifndef PX_CODEC_ALPHA_H
+#define PX_CODEC_ALPHA_H
 
 #include <stdint.h>
 
