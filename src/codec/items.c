@@ -209,6 +209,12 @@ void px_items_metadata(px_bytes file, px_header *header)
     }
 }
 
+bool px_items_are_tracks_only(px_bytes file)
+{
+    PX_AUTO(px_items_done) px_items items = px_items_read(file);
+    return items.sequence && items.item_count == 0;
+}
+
 bool px_items_primary_is(px_bytes file, const char *types)
 {
     PX_AUTO(px_items_done) px_items items = px_items_read(file);

@@ -40,6 +40,9 @@ void px_items_done(px_items *items); /* for PX_AUTO */
 /* Fills exif and xmp of `header`, where the file has them in one piece each. */
 void px_items_metadata(px_bytes file, px_header *header);
 
+/* Are there tracks, and no still beside them? */
+bool px_items_are_tracks_only(px_bytes file);
+
 /* Is the primary item of one of these types (four letters each, one after the other)? */
 bool px_items_primary_is(px_bytes file, const char *types);
 

@@ -213,3 +213,11 @@ def test_a_grey_heic_stays_grey(tmp_path):
     assert got.mode == "L" and got.size == (64, 48)
     assert all(abs(got.getpixel((x, y)) - (3 * x + 2 * y) % 256) <= 12 for x, y in [(5, 5), (20, 30), (50, 10)])
     assert as_png(tmp_path, HEIC / "alpha.heic").mode == "RGBA" and as_png(tmp_path, HEIC / "grid.heic").mode != "L"
+
+
+def test_a_sequence_of_hevc_without_a_still_is_refused_by_name(tmp_path):
+    def box(kind, content):
+        return struct.pack(">I", 8 + len(content)) + kind + content
+    (tmp_path / "a.heics").write_bytes(box(b"ftyp", b"hevc\0\0\0\0hevcmsf1") + box(b"moov", box(b"mvhd", bytes(100))) + box(b"mdat", bytes(100)))
+    said = resize(tmp_path / "a.heics", tmp_path / "b.png", code=1)
+    assert "unsupported-format" in said and "an image sequence without a still" in said

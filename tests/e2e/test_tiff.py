@@ -78,7 +78,7 @@ def test_luma_and_chroma_without_jpeg_are_read_and_lab_is_refused(photo, tmp_pat
     resize(tmp_path / "ycc.tif", tmp_path / "a.png", "--width", "0")
     assert worst(Image.open(tmp_path / "a.png"), photo.convert("RGB")) <= 4
     ImageCms.profileToProfile(photo.convert("RGB"), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB").save(tmp_path / "lab.tif")
-    assert "photometric interpretation 8" in resize(tmp_path / "lab.tif", tmp_path / "b.png", code=1)
+    assert "L*a*b* (photometric interpretation 8) are not supported; save it as RGB" in resize(tmp_path / "lab.tif", tmp_path / "b.png", code=1)
 
 
 def test_every_orientation(photo, tmp_path):

@@ -234,6 +234,8 @@ px_status px_heif_decoder_open(const px_source *source, const px_limits *limits,
     PX_TRY(px_source_map(source, limits->input_bytes, &self->file, err));
     self->accepts = limits->truncated;
     PX_TRY(px_boxes_judge(self->file, limits, &self->boxes, err));
+    if (!self->boxes.cut && px_items_are_tracks_only(self->file))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "HEIF: an image sequence without a still; sequences are read as AVIF, not as HEVC");
     self->context = px_heif.context_alloc();
     if (!self->context)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a HEIF decoder");

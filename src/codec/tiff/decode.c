@@ -223,6 +223,8 @@ static px_status read_photometric(tiff_decoder *self, px_error *err)
             return px_tiff.SetField(self->tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) ? PX_OK : damaged(self, err);
         self->way = BY_LIBRARY;
         return PX_OK;
+    case PHOTOMETRIC_CIELAB: case PHOTOMETRIC_ICCLAB: case PHOTOMETRIC_ITULAB:
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "TIFF: colours in L*a*b* (photometric interpretation %d) are not supported; save it as RGB", self->photometric);
     default:
         return px_fail(err, PX_UNSUPPORTED_FORMAT, "TIFF: photometric interpretation %d is not supported", self->photometric);
     }
