@@ -221,3 +221,15 @@ def test_a_sequence_of_hevc_without_a_still_is_refused_by_name(tmp_path):
     (tmp_path / "a.heics").write_bytes(box(b"ftyp", b"hevc\0\0\0\0hevcmsf1") + box(b"moov", box(b"mvhd", bytes(100))) + box(b"mdat", bytes(100)))
     said = resize(tmp_path / "a.heics", tmp_path / "b.png", code=1)
     assert "unsupported-format" in said and "an image sequence without a still" in said
+
+
+def test_a_jpeg_xl_in_inks_becomes_the_colours_of_its_profile(tmp_path):
+    """cmyk.jxl: ramps of all four inks, 64x32, without loss, in the colours of test_colour's press. There, as in every JPEG XL, 0 is full ink."""
+    from test_colour import differences, inks, mean, reference
+    source = Image.new("CMYK", (64, 32))
+    source.putdata([(255 - i % 64 * 4, i % 64 * 4, 255 - i // 64 * 8, i // 64 * 4) for i in range(64 * 32)])
+    wanted = reference(source, inks(), 64)
+    for mode in ("srgb", "keep"):  # no output holds inks
+        ours = as_png(tmp_path, ROOT / "tests/fuzz/corpus/jxl/cmyk.jxl", "--colour", mode)
+        assert ours.mode == "RGB" and "icc_profile" not in ours.info
+        assert mean(differences(ours, wanted)) < 0.1

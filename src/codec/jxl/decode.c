@@ -1,4 +1,4 @@
-/* JPEG XL in, by libjxl: bare codestreams and containers, grey and RGB, alpha, animations; 8 bits, or of more 16 as well.
+/* JPEG XL in, by libjxl: bare codestreams and containers, grey, RGB and CMYK, alpha, animations; 8 bits, or of more 16 as well.
  *
  * libjxl is fed the whole file and asked what comes next: the basic header, the colours, then frame after frame, each into a picture of
  * ours. How many frames an animation has is not in its header: they are counted first, by a second decoder that decodes none. It is told
@@ -23,6 +23,8 @@ typedef struct jxl_decoder {
     uint8_t *profile;        /* owned; or NULL */
     uint8_t *exif, *xmp;     /* owned; likewise */
     uint8_t *picture;        /* owned; the frame's rows */
+    int black;               /* which extra channel is the fourth ink; -1: none */
+    uint8_t *blacks, *row;   /* owned; its samples, and a finished row of inks; NULL without it */
     bool accepts;            /* a file that ends early */
     int decoded;             /* frames */
     int pulled;
@@ -85,7 +87,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     const jxl_decoder *self = (const jxl_decoder *)base;
     uint64_t pixels = (uint64_t)base->header.width * (uint64_t)base->header.height, channels = pixels_of(self).num_channels;
     uint64_t extra = self->info.num_extra_channels > 16 ? 16 : self->info.num_extra_channels;
-    return sizeof *self + 2 * self->file.count + pixels * channels * (base->header.deep ? 2 : 1) + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
+    return sizeof *self + 2 * self->file.count + pixels * (channels + base->header.inks) * (base->header.deep ? 2 : 1) + pixels * (3 + extra) * 8 + 4 * PX_EXIF_BYTES_MAX + (UINT64_C(32) << 20);
 }
 
 /* After the last frame: is there something behind it? */
@@ -131,6 +133,9 @@ static px_status decode_frame(jxl_decoder *self, int *ret_ms, px_error *err)
     if (px_jxl.DecoderImageOutBufferSize(self->library, &format, &bytes) != JXL_DEC_SUCCESS || bytes != own ||
         px_jxl.DecoderSetImageOutBuffer(self->library, &format, self->picture, bytes) != JXL_DEC_SUCCESS)
         return broken(err);
+    format.num_channels = 1;
+    if (self->black >= 0 && px_jxl.DecoderSetExtraChannelBuffer(self->library, &format, self->blacks, bytes / 3, (uint32_t)self->black) != JXL_DEC_SUCCESS)
+        return broken(err);
     PX_TRY(finish_frame(self, err));
     self->decoded++;
     if (frame.is_last && !self->base.header.truncated)
@@ -147,8 +152,14 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     jxl_decoder *self = (jxl_decoder *)base;
     int ignored;
     self->picture = calloc(row_bytes(self), (size_t)base->header.height);
-    if (!self->picture)
+    if (base->header.inks) {
+        self->blacks = malloc((size_t)base->header.width * (size_t)base->header.height);
+        self->row = malloc((size_t)base->header.width * 4);
+    }
+    if (!self->picture || (base->header.inks && (!self->blacks || !self->row)))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", base->header.width, base->header.height);
+    if (base->header.inks)
+        memset(self->blacks, 255, (size_t)base->header.width * (size_t)base->header.height);
     px_fill_missing(self->picture, self->accepts ? row_bytes(self) * (size_t)base->header.height : 0, base->header.alpha);
     if (!base->next)
         PX_TRY(decode_frame(self, &ignored, err));
@@ -157,11 +168,29 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     return PX_OK;
 }
 
+/* 0 is full ink here. Without a profile the light that is left is what is seen, as with JPEG. */
+static void finish_inks(const jxl_decoder *self, const uint8_t *colours, const uint8_t *black)
+{
+    uint8_t *to = self->row;
+    for (int x = 0; x < self->base.header.width; x++, colours += 3, black++) {
+        for (int c = 0; c < 3; c++)
+            *to++ = self->base.wants_inks ? 255 - colours[c] : (uint8_t)px_over_255((unsigned)colours[c] * *black);
+        if (self->base.wants_inks)
+            *to++ = 255 - *black;
+    }
+}
+
 static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 {
     (void)err;
     jxl_decoder *self = (jxl_decoder *)base;
     assert(self->pulled < base->header.height);
+    if (base->header.inks) {
+        size_t y = (size_t)self->pulled++, width = (size_t)base->header.width;
+        finish_inks(self, self->picture + y * row_bytes(self), self->blacks + y * width);
+        *ret = px_row_of(self->row, base->header.width, base->wants_inks ? PX_CMYK : PX_RGB, PX_OPAQUE);
+        return PX_OK;
+    }
     *ret = px_row_of_depth(self->picture + (size_t)self->pulled++ * row_bytes(self), base->header.width, base->header.model, base->header.alpha, base->wants_deep);
     return PX_OK;
 }
@@ -176,19 +205,25 @@ static void decoder_close(px_decoder *base)
     free(self->exif);
     free(self->xmp);
     free(self->picture);
+    free(self->blacks);
+    free(self->row);
     free(self);
 }
 
-/* Inks come as one more channel, which is none that we know how to print. */
-static px_status judge_channels(const jxl_decoder *self, px_error *err)
+/* Of inks three are the colours, and the fourth is one more channel. */
+static px_status find_black(jxl_decoder *self, px_error *err)
 {
+    self->black = -1;
     for (uint32_t i = 0; i < self->info.num_extra_channels; i++) {
         JxlExtraChannelInfo extra;
         if (px_jxl.DecoderGetExtraChannelInfo(self->library, i, &extra) != JXL_DEC_SUCCESS)
             return broken(err);
-        if (extra.type == JXL_CHANNEL_BLACK)
-            return px_fail(err, PX_UNSUPPORTED_FORMAT, "JPEG XL: pictures in CMYK are not read");
+        if (extra.type == JXL_CHANNEL_BLACK && self->black < 0)
+            self->black = (int)i;
     }
+    if (self->black >= 0 && (self->info.num_color_channels != 3 || self->info.have_animation))
+        return px_fail(err, PX_UNSUPPORTED_FORMAT, "JPEG XL: black ink for %s", self->info.have_animation ? "an animation" : "a grey picture");
+    self->base.header.inks = self->black >= 0;
     return PX_OK;
 }
 
@@ -246,12 +281,12 @@ static px_status read_header(jxl_decoder *self, const px_limits *limits, px_erro
     if (px_jxl.DecoderGetBasicInfo(self->library, &self->info) != JXL_DEC_SUCCESS)
         return broken(err);
     PX_TRY(px_judge_size(limits, self->info.xsize, self->info.ysize, err));
-    PX_TRY(judge_channels(self, err));
+    PX_TRY(find_black(self, err));
     header->width = (int)self->info.xsize;
     header->height = (int)self->info.ysize;
     header->model = self->info.num_color_channels == 1 ? PX_GREY : PX_RGB;
-    header->deep = self->info.bits_per_sample > 8;
-    header->alpha = self->info.alpha_bits ? PX_STRAIGHT : PX_OPAQUE;
+    header->deep = self->info.bits_per_sample > 8 && !header->inks;
+    header->alpha = self->info.alpha_bits && !header->inks ? PX_STRAIGHT : PX_OPAQUE;
     header->orientation = self->info.orientation >= 1 && (int)self->info.orientation <= 8 ? (int)self->info.orientation : 1;
     header->uncleanable = self->info.have_preview; /* inside of the codestream */
     PX_TRY(advance(self, JXL_DEC_COLOR_ENCODING, err));

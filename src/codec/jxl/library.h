@@ -17,7 +17,7 @@
     X(EncoderSetColorEncoding) X(ColorEncodingSetToSRGB) X(EncoderFrameSettingsCreate) X(EncoderFrameSettingsSetOption)      \
     X(EncoderSetFrameLossless) X(EncoderSetFrameDistance) X(EncoderInitFrameHeader) X(EncoderSetFrameHeader)                 \
     X(EncoderAddImageFrame) X(EncoderCloseInput) X(EncoderProcessOutput) X(EncoderUseBoxes) X(EncoderAddBox)                 \
-    X(DecoderSetDecompressBoxes) X(DecoderGetBoxType) X(DecoderSetBoxBuffer) X(DecoderReleaseBoxBuffer) X(DecoderReleaseInput) X(DecoderFlushImage)
+    X(DecoderSetDecompressBoxes) X(DecoderGetBoxType) X(DecoderSetBoxBuffer) X(DecoderReleaseBoxBuffer) X(DecoderReleaseInput) X(DecoderFlushImage) X(DecoderSetExtraChannelBuffer)
 
 /* px_jxl.NAME is JxlNAME. */
 #define PX_JXL_MEMBER(name) __typeof__(&Jxl##name) name;
