@@ -72,16 +72,16 @@ WAYS = [("jpeg", kind) for kind in KINDS] + [(name, kind) for name, kind in zip(
 def test_each_policy_holds_from_and_into_each_format(tmp_path, name, kind):
     data = SOURCES[name](tmp_path)
     assert all(word.encode() in data for word in ("Ada Artist", "SerialOfBody", "LatitudeN"))
-    made = {strip: resize(tmp_path, data, f"{strip}.{kind}", "--width", "40", strip=strip) for strip in (None, "all", "gps", "none")}
-    for strip in (None, "all"):
-        absent(made[strip], SECRETS + RIGHTS + ["Exif"])
+    made = {strip: resize(tmp_path, data, f"{strip}.{kind}", "--width", "40", strip=strip) for strip in (None, "gps", "none")}
+    absent(made[None], SECRETS + RIGHTS + ["Exif"])
     absent(made["gps"], SECRETS)
     assert all(word.encode() in made["gps"] for word in RIGHTS)
     kept = [word for word in ("SerialOfBody", "SerialOfLens", "OwnerOfCamera", "UniqueImage", "NoteOfMaker", "LatitudeN", "PacketOfXmp") if word not in LEFT.get(name, [])]
     assert all(word.encode() in made["none"] for word in (*RIGHTS, *kept))
     absent(made["none"], ["ThumbnailBytes", "Photoshop 3.0"])
-    if tags(made["gps"], tmp_path):
-        told, whole = tags(made["gps"], tmp_path), tags(made["none"], tmp_path)
+    told = tags(made["gps"], tmp_path)
+    if told:
+        whole = tags(made["none"], tmp_path)
         assert (told["Artist"], told["Copyright"], told["Model"], told["DateTimeOriginal"], told["LensModel"]) == ("Ada Artist", "(c) Ada 2026", "Camera Seven", "2026:01:02 03:04:05", "Lens 50mm")
         assert not [tag for tag in told if tag.startswith("GPS") or "Serial" in tag or tag in ("OwnerName", "ImageUniqueID", "UserComment", "ThumbnailImage")]
         assert whole["GPSLatitude"] and "SerialOfBody" in (whole.get("SerialNumber"), whole.get("BodySerialNumber"))
@@ -108,7 +108,7 @@ def test_a_tiff_with_exif_is_the_same_picture(tmp_path, order):
     made.endian = ">" if order == "MM" else "<"
     made[0x8298], made[0x013b], made[0x011a] = "(c) Ada 2026", "Ada Artist", 300.0
     made.get_ifd(0x8769)[0x9003] = "2026:01:02 03:04:05"
-    for mode in ("L", "RGB", "RGBA"):
+    for mode in ("L", "RGBA"):
         out, shown = io.BytesIO(), scene((301, 203)).convert(mode)
         shown.save(out, "PNG", exif=made)
         bare, whole = (resize(tmp_path, out.getvalue(), f"{strip}.tif", strip=strip) for strip in ("all", "none"))
