@@ -436,12 +436,23 @@ static px_jpeg_codes codes_of(const JHUFF_TBL *table)
     return ret;
 }
 
+/* Are there tables of all the numbers that are named? If not, the library says so. */
+static bool names_tables(const struct jpeg_decompress_struct *l)
+{
+    int all = 0;
+    for (int c = 0; c < l->num_components; c++)
+        all |= l->comp_info[c].quant_tbl_no;
+    for (int i = 0; i < l->comps_in_scan; i++)
+        all |= l->cur_comp_info[i]->dc_tbl_no | l->cur_comp_info[i]->ac_tbl_no;
+    return (all & ~3) == 0;
+}
+
 /* What the library read up to the first scan's data, for our own decoder. False if it is of a kind that the decoder does not take. */
 static bool take_frame(jpeg_decoder *self)
 {
     const struct jpeg_decompress_struct *l = &self->library;
     px_jpeg_frame *f = &self->frame;
-    if (l->arith_code || l->data_precision != 8 || l->num_components > PX_JPEG_COMPONENTS ||
+    if (!names_tables(l) || l->arith_code || l->data_precision != 8 || l->num_components > PX_JPEG_COMPONENTS ||
         (l->jpeg_color_space != JCS_GRAYSCALE && l->jpeg_color_space != JCS_YCbCr))
         return false;
     *f = (px_jpeg_frame){ .width = (int)l->image_width, .height = (int)l->image_height, .progressive = l->progressive_mode,
@@ -451,7 +462,7 @@ static bool take_frame(jpeg_decoder *self)
         f->across[c] = l->comp_info[c].h_samp_factor;
         f->down[c] = l->comp_info[c].v_samp_factor;
         f->ids[c] = l->comp_info[c].component_id;
-        f->quant[c] = l->comp_info[c].quant_tbl_no & 3;
+        f->quant[c] = l->comp_info[c].quant_tbl_no;
     }
     for (int i = 0; i < 4; i++) {
         const JQUANT_TBL *quant = l->quant_tbl_ptrs[i];
@@ -464,8 +475,8 @@ static bool take_frame(jpeg_decoder *self)
     f->scan = (px_jpeg_scan){ l->comps_in_scan, .first = l->Ss, .last = l->Se, .high = l->Ah, .low = l->Al };
     for (int i = 0; i < l->comps_in_scan; i++) {
         f->scan.components[i] = l->cur_comp_info[i]->component_index;
-        f->scan.dc[i] = l->cur_comp_info[i]->dc_tbl_no & 3;
-        f->scan.ac[i] = l->cur_comp_info[i]->ac_tbl_no & 3;
+        f->scan.dc[i] = l->cur_comp_info[i]->dc_tbl_no;
+        f->scan.ac[i] = l->cur_comp_info[i]->ac_tbl_no;
     }
     return px_jpeg_scaled_can(f);
 }

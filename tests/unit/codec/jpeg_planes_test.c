@@ -300,6 +300,27 @@ static void restart_markers_come_in_order(void **state)
     planes_done(&whole);
 }
 
+static void tables_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static uint8_t data[ROOM];
+    size_t count = write_kind(&few[1], 40, 35, data), frame = 2, codes = data_of(data) - 4;
+    planes p;
+    while (data[frame + 1] != 0xc0)
+        frame += 2u + (unsigned)(data[frame + 2] << 8 | data[frame + 3]);
+    data[frame + 12]++; /* there is no second table of quantisation */
+    assert_int_equal(read_at(data, count, 4, false, &p), PX_CORRUPT_IMAGE);
+    data[frame + 12] += 4;
+    assert_int_equal(read_at(data, count, 4, false, &p), PX_CORRUPT_IMAGE);
+    data[frame + 12] = 0;
+    assert_int_equal(data[codes], 0);
+    data[codes] = 0x44;
+    assert_int_equal(read_at(data, count, 4, false, &p), PX_CORRUPT_IMAGE);
+    data[codes] = 0;
+    assert_int_equal(read_at(data, count, 4, false, &p), PX_OK);
+    planes_done(&p);
+}
+
 static void scans_and_what_lies_between_them_are_counted(void **state)
 {
     (void)state;
@@ -472,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(flipped_bytes_never_crash),
         cmocka_unit_test(restart_markers_come_in_order),
+        cmocka_unit_test(tables_that_cannot_be_are_refused),
         cmocka_unit_test(scans_and_what_lies_between_them_are_counted),
         cmocka_unit_test(scans_of_no_use_are_passed_over),
         cmocka_unit_test(bytes_may_still_arrive),
