@@ -41,18 +41,19 @@ PX_JPEG_INLINE bool px_jpeg_skip(const px_jpeg_huffman *h, px_jpeg_bits *b, int 
 {
     uint64_t was;
     int count, came;
-    for (int i = 0;; i ^= 1) {
-        if (i == 0)
-            px_jpeg_refill(b);
-        was = b->bits;
-        count = b->count;
-        came = far;
-        uint32_t entry = h->skip[was >> (64 - PX_JPEG_SKIP_BITS)];
-        px_jpeg_drop(b, entry);
-        far += (int)(entry >> 8);
-        if (__builtin_expect(far >= 64, 0))
-            break;
-    }
+    do {
+        px_jpeg_refill(b);
+        for (int i = 0; i < 2; i++) { /* two for each refill */
+            was = b->bits;
+            count = b->count;
+            came = far;
+            uint32_t entry = h->skip[was >> (64 - PX_JPEG_SKIP_BITS)];
+            px_jpeg_drop(b, entry);
+            far += (int)(entry >> 8);
+            if (far >= 64)
+                break;
+        }
+    } while (far < 64);
     if (__builtin_expect(px_jpeg_ends_well(far, 64), 1))
         return true;
     px_jpeg_bits slow = { was, count, b->at };

@@ -34,7 +34,7 @@ typedef struct px_jpeg_plane {
 /* A block of an MCU, in the order of the scan. */
 typedef struct px_jpeg_block {
     px_jpeg_plane *plane;
-    int h, v; /* across and down in the MCU */
+    int16_t *to[PX_JPEG_GROUP]; /* its lane in the chunk, by the MCU's place there */
 } px_jpeg_block;
 
 /* What reads the data of scans: one set for each CPU level. */

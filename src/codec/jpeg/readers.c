@@ -283,10 +283,7 @@ static px_status read_chunk(px_jpeg_scaled *self, int count, px_error *err)
                 break;
         }
         for (int i = 0; i < self->block_count; i++) {
-            px_jpeg_block *block = &self->blocks[i];
-            px_jpeg_plane *p = block->plane;
-            int x = m * p->across + block->h;
-            int16_t *to = p->group + (size_t)(block->v * p->across + x / PX_JPEG_GROUP) * px_jpeg_group_count(p) + x % PX_JPEG_GROUP;
+            const px_jpeg_block *block = &self->blocks[i];
             bool good = true;
             if (__builtin_expect(bits.at > input->safe, 0)) {
                 input->bits = bits;
@@ -294,7 +291,7 @@ static px_status read_chunk(px_jpeg_scaled *self, int count, px_error *err)
                 bits = input->bits;
                 good = !px_jpeg_overran(input);
             }
-            good = good && px_jpeg_take_block(p, &bits, to);
+            good = good && px_jpeg_take_block(block->plane, &bits, block->to[m]);
             if (__builtin_expect(!good, 0)) {
                 input->bits = bits;
                 return px_jpeg_judge_end(self, err);

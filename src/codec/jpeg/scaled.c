@@ -182,6 +182,17 @@ void px_jpeg_scaled_destroy(px_jpeg_scaled *self)
 
 bool px_jpeg_scaled_truncated(const px_jpeg_scaled *self) { return self->truncated; }
 
+/* Block h, v of an MCU. */
+static px_jpeg_block block_of(px_jpeg_plane *p, int h, int v)
+{
+    px_jpeg_block ret = { .plane = p };
+    for (int m = 0; m < PX_JPEG_GROUP; m++) {
+        int x = m * p->across + h;
+        ret.to[m] = p->group + (size_t)(v * p->across + x / PX_JPEG_GROUP) * px_jpeg_group_count(p) + x % PX_JPEG_GROUP;
+    }
+    return ret;
+}
+
 /* Makes a table unless it was made for these very codes. */
 static px_status make_codes(const px_jpeg_codes *codes, px_jpeg_use use, px_jpeg_huffman *ret, px_error *err)
 {
@@ -207,7 +218,7 @@ static px_status begin_plane(px_jpeg_scaled *self, int i, px_error *err)
         px_jpeg_steps(f->steps[quant], p->size.eighths, p->steps);
     p->has_steps = true;
     for (int b = 0; b < p->across * p->down; b++)
-        self->blocks[self->block_count++] = (px_jpeg_block){ p, b % p->across, b / p->across };
+        self->blocks[self->block_count++] = block_of(p, b % p->across, b / p->across);
     bool dc = !f->progressive || (scan->first == 0 && scan->high == 0), ac = !f->progressive || scan->first > 0;
     if (dc)
         PX_TRY(make_codes(&f->dc[scan->dc[i]], PX_JPEG_DC, &self->dc[scan->dc[i]], err));
