@@ -3,6 +3,7 @@
 #define PX_CODEC_PNG_WRITE_H
 
 #include "codec/codec.h"
+#include "codec/png/colour_type.h"
 
 struct libdeflate_compressor;
 
@@ -12,7 +13,7 @@ typedef struct px_png_out {
     struct libdeflate_compressor *deflate; /* owned by the encoder */
 } px_png_out;
 
-enum { PX_PNG_FILTERS = 5, PX_PNG_PALETTE = 3 };
+enum { PX_PNG_FILTERS = 5 };
 
 PX_CHECKED px_status px_png_chunk(px_png_out *out, const char *type, const uint8_t *data, size_t count, px_error *err);
 
