@@ -44,23 +44,35 @@ static void spread_pixel(px_png_decoder *self, int pass, int x, int y, int width
                 memcpy(self->held + ((size_t)j * (size_t)width + (size_t)i) * channels, pixel, channels);
 }
 
+/* The next row of the pass, finished; not to be changed. */
+static px_status next_row(px_png_decoder *self, int width, uint8_t **ret, px_error *err)
+{
+    PX_TRY(px_png_next_raw(self, ret, err));
+    if (self->expand) {
+        self->expand(self, *ret, (size_t)width, self->row);
+        *ret = self->row;
+    }
+    return PX_OK;
+}
+
 static px_status read_interlaced(px_png_decoder *self, int width, int height, px_error *err)
 {
     size_t channels = px_png_pixel_bytes(self);
     for (int p = 0; p < 7; p++) {
         int across = (width - passes[p].x + passes[p].step_x - 1) / passes[p].step_x;
-        if (width <= passes[p].x)
+        int down = (height - passes[p].y + passes[p].step_y - 1) / passes[p].step_y;
+        if (width <= passes[p].x || height <= passes[p].y)
             continue;
-        memset(self->previous, 0, px_png_row_bytes(self, (size_t)width) + 1);
+        px_png_begin_pass(self, across, down);
         for (int64_t y = passes[p].y; y < height; y += passes[p].step_y) {
-            px_status status = px_png_next_raw(self, across, err);
+            uint8_t *pixels;
+            px_status status = next_row(self, across, &pixels, err);
             if (accepts_end(self, status, p > 0 || y > 0))
                 return PX_OK;
             PX_TRY(status);
             uint8_t *row = self->held + (size_t)y * (size_t)width * channels;
             for (int x = 0; x < across; x++) {
-                px_png_expand(self, self->previous + 1, (size_t)x,
-                             row + (size_t)(passes[p].x + x * passes[p].step_x) * channels);
+                memcpy(row + (size_t)(passes[p].x + x * passes[p].step_x) * channels, pixels + (size_t)x * channels, channels);
                 if (self->limits->truncated)
                     spread_pixel(self, p, passes[p].x + x * passes[p].step_x, (int)y, width, height);
             }
@@ -81,7 +93,7 @@ static uint64_t decoder_memory(const px_decoder *base, int eighths)
     uint64_t held = self->interlaced ? width * (uint64_t)base->header.height * channels : 0;
     if (is_played(self))
         held += px_canvas_memory(base->header.width, base->header.height, self->facts.restores) + width * 4;
-    return sizeof *self + 2 * (px_png_row_bytes(self, (size_t)width) + 1) + width * channels + held;
+    return sizeof *self + px_png_rows_memory(self) + width * channels + (self->depth < 8 ? width : 0) + held;
 }
 
 /* ---- animation ---- */
@@ -124,19 +136,16 @@ static px_status draw_frame(px_png_decoder *self, const px_png_frame *frame, px_
     int width = frame->place.width, height = frame->place.height;
     size_t channels = (size_t)px_png_channels(self);
     px_png_begin_rows(self);
-    memset(self->previous, 0, px_png_row_bytes(self, (size_t)width) + 1);
+    px_png_begin_pass(self, width, height);
     px_canvas_begin(&self->canvas, frame->place, frame->disposal);
     if (self->interlaced && self->limits->truncated)
         fill_missing(self, self->held, (size_t)width * (size_t)height);
     if (self->interlaced)
         PX_TRY(read_interlaced(self, width, height, err));
     for (int y = 0; y < height; y++) {
-        uint8_t *row = self->interlaced ? self->held + (size_t)y * (size_t)width * channels : self->row;
-        if (!self->interlaced) {
-            PX_TRY(px_png_next_raw(self, width, err));
-            for (size_t x = 0; x < (size_t)width; x++)
-                px_png_expand(self, self->previous + 1, x, row + x * channels);
-        }
+        uint8_t *row = self->held + (size_t)y * (size_t)width * channels;
+        if (!self->interlaced)
+            PX_TRY(next_row(self, width, &row, err));
         px_png_frame_draw(&self->canvas, frame, y, row, header->model, header->alpha);
     }
     return self->interlaced ? PX_OK : px_png_end_rows(self, err);
@@ -183,14 +192,17 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
     (void)eighths;
     px_png_decoder *self = (px_png_decoder *)base;
     size_t width = (size_t)base->header.width, channels = px_png_pixel_bytes(self);
-    self->current = calloc(px_png_row_bytes(self, width) + 1, 1);
-    self->previous = calloc(px_png_row_bytes(self, width) + 1, 1);
-    self->row = malloc(width * channels);
+    self->expand = px_png_choose_expansion(self);
+    self->row = malloc(width * channels + PX_PNG_EXPANSION_SLACK);
+    if (self->depth < 8)
+        self->unpacked = malloc(width);
     if (self->interlaced)
         self->held = calloc(width * channels, (size_t)base->header.height);
-    if (!self->current || !self->previous || !self->row || (self->interlaced && !self->held))
+    if (!self->row || (self->depth < 8 && !self->unpacked) || (self->interlaced && !self->held))
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for rows of %d pixels", base->header.width);
+    PX_TRY(px_png_rows_create(self, err));
     px_png_begin_rows(self);
+    px_png_begin_pass(self, base->header.width, base->header.height);
     if (is_played(self))
         PX_TRY(px_canvas_init(&self->canvas, base->header.width, base->header.height, self->facts.restores, err));
     else if (self->interlaced) {
@@ -205,18 +217,14 @@ static px_status decoder_start(px_decoder *base, int eighths, int *ret_width, in
 /* The next row of a picture that is not interlaced. */
 static px_status pull_streamed(px_png_decoder *self, uint8_t **row, px_error *err)
 {
-    size_t width = (size_t)self->base.header.width;
-    px_status status = self->base.header.truncated ? PX_TRUNCATED_IMAGE : px_png_next_raw(self, (int)width, err);
+    int width = self->base.header.width;
+    px_status status = self->base.header.truncated ? PX_TRUNCATED_IMAGE : next_row(self, width, row, err);
     if (accepts_end(self, status, self->pulled > 0)) {
-        fill_missing(self, self->row, width);
+        fill_missing(self, self->row, (size_t)width);
+        *row = self->row;
         return PX_OK;
     }
     PX_TRY(status);
-    if (self->depth == 8 && self->colour_type != PX_PNG_PALETTE && self->file_channels == px_png_channels(self))
-        *row = self->previous + 1;
-    else
-        for (size_t x = 0, step = px_png_pixel_bytes(self); x < width; x++)
-            px_png_expand(self, self->previous + 1, x, self->row + x * step);
     if (self->pulled < self->base.header.height - 1)
         return PX_OK;
     status = px_png_end_rows(self, err);
@@ -230,12 +238,11 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
         return pull_canvas(self, ret, err);
     assert(self->pulled < base->header.height);
     int width = base->header.width;
-    uint8_t *row = self->row;
-    if (self->interlaced) {
+    uint8_t *row;
+    if (self->interlaced)
         row = self->held + (size_t)self->pulled * (size_t)width * px_png_pixel_bytes(self);
-    } else {
+    else
         PX_TRY(pull_streamed(self, &row, err));
-    }
     base->header.truncated |= ++self->pulled == base->header.height && self->facts.cut; /* behind this picture */
     *ret = px_row_of(row, width, base->header.model, base->header.alpha);
     if (base->wants_deep) {
@@ -248,8 +255,9 @@ static px_status decoder_pull(px_decoder *base, px_row *ret, px_error *err)
 static void decoder_close(px_decoder *base)
 {
     px_png_decoder *self = (px_png_decoder *)base;
-    free(self->current);
-    free(self->previous);
+    free(self->window);
+    free(self->rows);
+    free(self->unpacked);
     free(self->row);
     free(self->held);
     free(self->profile);

@@ -8,8 +8,6 @@
 #include "codec/formats.h"
 #include "codec/png/read.h"
 
-_Static_assert((int)PX_PNG_INFLATED_BYTES >= (int)PX_EXIF_BYTES_MAX, "chunks of metadata are read into `inflated`");
-
 static bool is_depth(int colour_type, int depth)
 {
     switch (colour_type) {
@@ -73,13 +71,26 @@ static px_status read_transparency(px_png_decoder *self, px_error *err)
     return PX_OK;
 }
 
+static void free_bytes(uint8_t **bytes) { free(*bytes); }
+
+/* All of the chunk. */
+static px_status take_chunk(px_png_decoder *self, uint8_t **ret, px_error *err)
+{
+    size_t count = self->chunk_left;
+    *ret = malloc(count + 1);
+    if (!*ret)
+        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a chunk of %zu bytes", count);
+    return px_png_chunk_take(self, *ret, count, err);
+}
+
 static px_status read_exif(px_png_decoder *self, px_error *err)
 {
-    if (self->chunk_left > PX_EXIF_BYTES_MAX || self->exif.count)
-        return PX_OK;
+    PX_AUTO(free_bytes) uint8_t *chunk = NULL;
     size_t count = self->chunk_left;
-    PX_TRY(px_png_chunk_take(self, self->inflated, count, err)); /* free until the first IDAT */
-    px_buffer_push(&self->exif, self->inflated, count);
+    if (count > PX_EXIF_BYTES_MAX || self->exif.count)
+        return PX_OK;
+    PX_TRY(take_chunk(self, &chunk, err));
+    px_buffer_push(&self->exif, chunk, count);
     self->base.header.exif = px_buffer_bytes(&self->exif);
     self->base.header.orientation = px_exif_orientation(self->base.header.exif);
     return px_buffer_failed(&self->exif) ? px_fail(err, PX_OUT_OF_MEMORY, "no room for EXIF") : PX_OK;
@@ -88,19 +99,20 @@ static px_status read_exif(px_png_decoder *self, px_error *err)
 /* A text chunk, kept as it is; the one that holds XMP, if it is not compressed, as that (11.3.3). */
 static px_status read_text(px_png_decoder *self, px_error *err)
 {
+    PX_AUTO(free_bytes) uint8_t *chunk = NULL;
     size_t count = self->chunk_left;
     if (count + 12 > PX_EXIF_BYTES_MAX - self->text.count)
         return PX_OK;
     uint8_t head[8], sum[4];
     px_put_32(head, (uint32_t)count);
     memcpy(head + 4, self->type, 4);
-    PX_TRY(px_png_chunk_take(self, self->inflated, count, err));
+    PX_TRY(take_chunk(self, &chunk, err));
     px_put_32(sum, self->crc);
-    if (count > sizeof PX_PNG_XMP && memcmp(self->inflated, PX_PNG_XMP, sizeof PX_PNG_XMP) == 0 && !self->xmp.count) {
-        px_buffer_push(&self->xmp, self->inflated + sizeof PX_PNG_XMP, count - sizeof PX_PNG_XMP);
+    if (count > sizeof PX_PNG_XMP && memcmp(chunk, PX_PNG_XMP, sizeof PX_PNG_XMP) == 0 && !self->xmp.count) {
+        px_buffer_push(&self->xmp, chunk + sizeof PX_PNG_XMP, count - sizeof PX_PNG_XMP);
     } else {
         px_buffer_push(&self->text, head, sizeof head);
-        px_buffer_push(&self->text, self->inflated, count);
+        px_buffer_push(&self->text, chunk, count);
         px_buffer_push(&self->text, sum, sizeof sum);
     }
     self->base.header.text = px_buffer_bytes(&self->text);
@@ -132,20 +144,17 @@ static uint8_t *inflate_profile(const uint8_t *packed, size_t count, size_t *ret
 /* PNG 11.3.2.3: a name, 0, the method 0, zlib. One that is not as it should be is passed over, like every ancillary chunk. */
 static px_status read_profile(px_png_decoder *self, px_error *err)
 {
+    PX_AUTO(free_bytes) uint8_t *chunk = NULL;
     size_t count = self->chunk_left;
     if (self->profile || count > PX_PROFILE_BYTES_MAX)
         return PX_OK;
-    uint8_t *chunk = malloc(count + 1);
-    if (!chunk)
-        return px_fail(err, PX_OUT_OF_MEMORY, "no room for a profile of %zu bytes", count);
-    px_status status = px_png_chunk_take(self, chunk, count, err);
-    const uint8_t *name_end = status == PX_OK ? memchr(chunk, 0, count < 80 ? count : 80) : NULL;
+    PX_TRY(take_chunk(self, &chunk, err));
+    const uint8_t *name_end = memchr(chunk, 0, count < 80 ? count : 80);
     size_t head = name_end ? (size_t)(name_end - chunk) + 2 : 0, bytes = 0;
     if (name_end && head < count && name_end[1] == 0)
         self->profile = inflate_profile(chunk + head, count - head, &bytes);
     self->base.header.profile = (px_bytes){ self->profile, self->profile ? bytes : 0 };
-    free(chunk);
-    return status;
+    return PX_OK;
 }
 
 /* gAMA and cHRM, in hundred thousandths (11.3.2.1, 11.3.2.2); what cannot be meant is passed over. */

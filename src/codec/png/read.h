@@ -9,11 +9,17 @@
 #include "codec/codec.h"
 #include "codec/png/colour_type.h"
 #include "codec/png/frames.h"
+#include "codec/png/unfilter.h"
 #include "codec/space.h"
 
 enum { PX_PNG_INPUT_BYTES = 64 << 10, PX_PNG_INFLATED_BYTES = 256 << 10 };
 
-typedef struct px_png_decoder {
+typedef struct px_png_decoder px_png_decoder;
+
+/* A raw row of so many pixels to one of the header's model and alpha. */
+typedef void (*px_png_expansion)(const px_png_decoder *self, const uint8_t *raw, size_t width, uint8_t *row);
+
+struct px_png_decoder {
     px_decoder base;
     const px_source *source;
     const px_limits *limits;
@@ -32,8 +38,17 @@ typedef struct px_png_decoder {
     uint16_t key[3];            /* the colour that is transparent, as stored */
 
     struct inflate_state inflate;
-    size_t inflated_at, inflated_count;
-    uint8_t *current, *previous; /* owned; raw rows, one filter byte before the samples */
+    px_status failure;           /* met while inflating: told when the rows in front of it are taken */
+    px_error failed;
+    uint8_t *window;             /* owned; of the inflated stream */
+    size_t window_count, inflated_at, inflated_count; /* its bytes; those that are rows to come */
+    const px_unfilter *unfilter;
+    uint8_t *rows;               /* owned; the row above, and `group` rows whose filters are undone */
+    size_t group, row_count;     /* row_count: bytes of one, in this pass */
+    size_t rows_left, rows_ready, rows_taken; /* of this pass: still in the stream; of the group: there, and given */
+
+    px_png_expansion expand;     /* NULL: finished rows are as those in the file */
+    uint8_t *unpacked;           /* owned; a row of samples of less than 8 bits, a byte each */
     uint8_t *row;                /* owned; one finished row */
     uint8_t *held;               /* owned; the finished picture, if interlaced */
     uint8_t *profile;            /* owned; the ICC profile, inflated or made of what is said in numbers; or NULL */
@@ -50,8 +65,7 @@ typedef struct px_png_decoder {
     px_canvas canvas;           /* owned; empty for a still */
 
     uint8_t input[PX_PNG_INPUT_BYTES];
-    uint8_t inflated[PX_PNG_INFLATED_BYTES];
-} px_png_decoder;
+};
 
 /* ---- chunks.c ---- */
 
@@ -81,11 +95,17 @@ PX_CHECKED px_status px_png_check_sequence(px_png_decoder *self, uint32_t sequen
 /* Behind the head of a chunk of pixels. */
 PX_CHECKED px_status px_png_begin_data(px_png_decoder *self, px_error *err);
 
+PX_CHECKED px_status px_png_rows_create(px_png_decoder *self, px_error *err);
+uint64_t px_png_rows_memory(const px_png_decoder *self);
+
 /* Before the first row of a picture or frame. */
 void px_png_begin_rows(px_png_decoder *self);
 
-/* Leaves the next raw row in `previous` + 1, which is `above` for the one after it. */
-PX_CHECKED px_status px_png_next_raw(px_png_decoder *self, int width, px_error *err);
+/* Before the first row of each of its passes; of one that is not interlaced there is one. */
+void px_png_begin_pass(px_png_decoder *self, int width, int height);
+
+/* The next raw row, without its filter; valid until the next call. */
+PX_CHECKED px_status px_png_next_raw(px_png_decoder *self, uint8_t **ret, px_error *err);
 
 /* After the last row. */
 PX_CHECKED px_status px_png_end_rows(px_png_decoder *self, px_error *err);
@@ -96,8 +116,7 @@ size_t px_png_row_bytes(const px_png_decoder *self, size_t width); /* of a raw r
 
 int px_png_channels(const px_png_decoder *self);       /* of finished rows */
 size_t px_png_pixel_bytes(const px_png_decoder *self); /* likewise */
-
-/* One raw pixel to one of the header's model and alpha. */
-void px_png_expand(const px_png_decoder *self, const uint8_t *raw, size_t x, uint8_t *pixel);
+px_png_expansion px_png_choose_expansion(const px_png_decoder *self);
+enum { PX_PNG_EXPANSION_SLACK = 8 }; /* bytes behind a row that it may write */
 
 #endif

@@ -191,6 +191,65 @@ static void a_cut_is_truncated_wherever_it_falls(void **state)
     free(samples);
 }
 
+/* Rows are worked on in groups, but come out up to the very row that cannot. */
+static void rows_in_front_of_damage_come_first(void **state)
+{
+    (void)state;
+    enum { SIDE = 21, DAMAGED = 13, RAW = SIDE + 1 };
+    for (int kind = 0; kind < 2; kind++) { /* cut; a filter that is none */
+        struct file f;
+        uint8_t packed[1024], raw[RAW * SIDE] = { 0 };
+        for (int y = 0; y < SIDE; y++)
+            memset(raw + y * RAW + 1, y, SIDE);
+        raw[DAMAGED * RAW] = kind ? 9 : 0;
+        header(&f, SIDE, SIDE, 8, 0, 0);
+        struct libdeflate_compressor *c = libdeflate_alloc_compressor(0); /* stored: rows lie in the file as they are */
+        size_t bytes = libdeflate_zlib_compress(c, raw, sizeof raw, packed, sizeof packed), start = f.count + 8;
+        libdeflate_free_compressor(c);
+        chunk(&f, "IDAT", packed, bytes);
+        px_source source = source_of(f.data, kind ? f.count : start + 2 + 5 + DAMAGED * RAW + 3);
+        px_limits limits = PX_LIMITS_DEFAULT;
+        px_decoder *decoder = NULL;
+        px_row row;
+        int width, height;
+        assert_int_equal(px_decoder_open(&source, &limits, &decoder, NULL), PX_OK);
+        assert_int_equal(decoder->start(decoder, 8, &width, &height, NULL), PX_OK);
+        for (int y = 0; y < DAMAGED; y++) {
+            assert_int_equal(decoder->pull(decoder, &row, NULL), PX_OK);
+            assert_int_equal(row.planes[0].samples[SIDE - 1], y);
+        }
+        px_error err;
+        assert_int_equal(decoder->pull(decoder, &row, &err), kind ? PX_CORRUPT_IMAGE : PX_TRUNCATED_IMAGE);
+        assert_string_equal(err.message, kind ? "PNG: a row has filter 9" : "PNG: the file ends before the picture does");
+        px_decoder_close(&decoder);
+        px_source_close(&source);
+    }
+}
+
+/* All of them: the rounding is done without a division. */
+static void every_value_of_16_bits_is_rounded_to_the_nearest(void **state)
+{
+    (void)state;
+    static struct file f;
+    static uint8_t raw[256 * 513];
+    uint8_t *back = NULL;
+    for (int y = 0; y < 256; y++) {
+        uint8_t *row = raw + y * 513;
+        row[0] = y ? 2 : 0;
+        for (int x = 0; x < 256; x++) {
+            row[1 + 2 * x] = y ? 1 : 0; /* one more than above */
+            row[2 + 2 * x] = (uint8_t)(y ? 0 : x);
+        }
+    }
+    header(&f, 256, 256, 16, 0, 0);
+    image(&f, raw, sizeof raw, 10000);
+    px_header h = { 0 };
+    assert_int_equal(decode(f.data, f.count, &h, &back), PX_OK);
+    for (int value = 0; value < 65536; value++)
+        assert_int_equal(back[value], (value * 255 + 32767) / 65535);
+    free(back);
+}
+
 static void a_flipped_bit_is_noticed(void **state)
 {
     (void)state;
@@ -280,6 +339,8 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(every_colour_type_depth_and_interlacing_decodes),
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
+        cmocka_unit_test(rows_in_front_of_damage_come_first),
+        cmocka_unit_test(every_value_of_16_bits_is_rounded_to_the_nearest),
         cmocka_unit_test(a_flipped_bit_is_noticed),
         cmocka_unit_test(a_claim_of_too_many_pixels_is_refused_by_its_header),
         cmocka_unit_test(rows_that_contradict_the_format_are_refused),
