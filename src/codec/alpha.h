@@ -10,8 +10,11 @@ static inline unsigned px_over_255(unsigned value) { return (value + 127) / 255;
 /* A premultiplied sample, straight; more than 255 where it was more than its alpha. */
 static inline unsigned px_divide_by(unsigned alpha, unsigned value) { return alpha == 0 ? 0 : (value * 255 + alpha / 2) / alpha; }
 
-/* Interleaved pixels whose last channel is alpha. The two rows may be one. */
-static inline void px_premultiply(const uint8_t *row, int width, int channels, uint8_t *target)
+/* Interleaved pixels whose last channel is alpha. The two rows may be one. Of every pixel of a source, so in vectors: alpha.c. */
+void px_premultiply(const uint8_t *row, int width, int channels, uint8_t *target);
+
+/* The same in plain C: the specification. */
+static inline void px_premultiply_plain(const uint8_t *row, int width, int channels, uint8_t *target)
 {
     for (int x = 0; x < width; x++, row += channels, target += channels) {
         unsigned alpha = row[channels - 1];
