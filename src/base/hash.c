@@ -4,13 +4,12 @@
 #include <assert.h>
 #include <isa-l/crc.h>
 #include <limits.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+
+#include "base/crypto.h"
 
 /* CRC-64/NVME: polynomial 0xad93d23594c93659, reflected, all ones in and out. Eight tables, eight bytes a step. */
 static uint64_t crc64_tables[8][256];
@@ -45,12 +44,25 @@ static uint64_t crc64_push(uint64_t crc, const uint8_t *data, size_t count)
     return crc;
 }
 
+/* It is where pixmill is: the package depends on it. */
+static void need_crypto(void)
+{
+    px_error err = { "" };
+    if (px_crypto_load(&err) == PX_OK)
+        return;
+    fprintf(stderr, "pixmill: %s\n", err.message);
+    abort();
+}
+
 static const EVP_MD *digest_of(px_hash_kind kind)
 {
+    if (kind > PX_HASH_SHA256)
+        return NULL;
+    need_crypto();
     switch (kind) {
-    case PX_HASH_MD5:    return EVP_md5();
-    case PX_HASH_SHA1:   return EVP_sha1();
-    case PX_HASH_SHA256: return EVP_sha256();
+    case PX_HASH_MD5:    return px_crypto.EVP_md5();
+    case PX_HASH_SHA1:   return px_crypto.EVP_sha1();
+    case PX_HASH_SHA256: return px_crypto.EVP_sha256();
     default:             return NULL;
     }
 }
@@ -69,8 +81,8 @@ void px_hash_init(px_hash *hash, px_hash_kind kind)
     *hash = (px_hash){ .kind = kind };
     const EVP_MD *digest = digest_of(kind);
     if (digest) {
-        hash->context = EVP_MD_CTX_new();
-        must(hash->context != NULL && EVP_DigestInit_ex(hash->context, digest, NULL) == 1);
+        hash->context = px_crypto.EVP_MD_CTX_new();
+        must(hash->context != NULL && px_crypto.EVP_DigestInit_ex(hash->context, digest, NULL) == 1);
     } else if (kind == PX_HASH_CRC32C) {
         hash->crc = 0xffffffffu;
     } else if (kind == PX_HASH_CRC64NVME) {
@@ -83,7 +95,7 @@ void px_hash_push(px_hash *hash, const void *data, size_t count)
 {
     const uint8_t *next = data;
     if (hash->context) {
-        must(EVP_DigestUpdate(hash->context, data, count));
+        must(px_crypto.EVP_DigestUpdate(hash->context, data, count));
         return;
     }
     while (count > 0) {
@@ -103,7 +115,7 @@ size_t px_hash_finish(px_hash *hash, uint8_t digest[PX_HASH_MAX])
 {
     unsigned size = 0;
     if (hash->context) {
-        must(EVP_DigestFinal_ex(hash->context, digest, &size));
+        must(px_crypto.EVP_DigestFinal_ex(hash->context, digest, &size));
         px_hash_done(hash);
         return size;
     }
@@ -122,7 +134,8 @@ size_t px_hash_finish(px_hash *hash, uint8_t digest[PX_HASH_MAX])
 
 void px_hash_done(px_hash *hash)
 {
-    EVP_MD_CTX_free(hash->context);
+    if (hash->context)
+        px_crypto.EVP_MD_CTX_free(hash->context);
     hash->context = NULL;
 }
 
@@ -138,7 +151,8 @@ void px_hmac_sha256(px_bytes key, px_bytes message, uint8_t digest[32])
 {
     static const uint8_t nothing = 0;
     unsigned size = 32;
-    must(HMAC(EVP_sha256(), key.data ? key.data : &nothing, (int)key.count, message.data, message.count, digest,
+    need_crypto();
+    must(px_crypto.HMAC(px_crypto.EVP_sha256(), key.data ? key.data : &nothing, (int)key.count, message.data, message.count, digest,
               &size) != NULL);
 }
 
@@ -202,7 +216,8 @@ long px_base64_parse(px_bytes text, uint8_t *data, size_t capacity)
 
 bool px_equal_secret(px_bytes a, px_bytes b)
 {
-    return a.count == b.count && CRYPTO_memcmp(a.data, b.data, a.count) == 0;
+    need_crypto();
+    return a.count == b.count && px_crypto.CRYPTO_memcmp(a.data, b.data, a.count) == 0;
 }
 
 void px_random(void *data, size_t count)

@@ -281,9 +281,7 @@ static px_status read_output(struct loader *loader, const px_tree *node, const c
         return px_fail(loader->err, PX_BAD_RECIPE, "%s: an id is 1 to 64 letters, digits, '-' and '_', not '%.60s'", id->origin, output->id);
     PX_TRY(px_template_check(output->name, name->origin, loader->err));
     PX_TRY(check_mark(loader, own, node == NULL, output));
-    PX_TRY(px_template_check_format(output, name->origin, loader->err));
-    px_output_fingerprint(output);
-    return PX_OK;
+    return px_template_check_format(output, name->origin, loader->err);
 }
 
 /* Two outputs with one template: does one of its words keep the names apart, as far as the recipe can tell? A picture may
@@ -303,13 +301,16 @@ static px_status read_outputs(struct loader *loader, px_recipe *recipe)
 {
     if (!loader->outputs) {
         recipe->output_count = 1;
-        return read_output(loader, NULL, "default", &recipe->outputs[0]);
+        PX_TRY(read_output(loader, NULL, "default", &recipe->outputs[0]));
+        px_output_fingerprint(&recipe->outputs[0]);
+        return PX_OK;
     }
     for (const px_tree *each = loader->outputs->first; each; each = each->next) {
         if (recipe->output_count == PX_LIMIT_OUTPUTS)
             return px_fail(loader->err, PX_BAD_RECIPE, "%s:%d: more than %d outputs", loader->outputs_name, each->line, PX_LIMIT_OUTPUTS);
         px_output *output = &recipe->outputs[recipe->output_count];
         PX_TRY(read_output(loader, each, loader->outputs_name, output));
+        px_output_fingerprint(output);
         for (int i = 0; i < recipe->output_count; i++) {
             const px_output *other = &recipe->outputs[i];
             if (strcmp(other->id, output->id) == 0)

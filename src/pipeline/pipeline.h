@@ -97,7 +97,8 @@ PX_CHECKED px_status px_config_load_hosted(const char *path, const px_bytes *tex
 PX_CHECKED px_status px_config_show(const char *path, const px_setting *flags, int flag_count, px_arena *arena,
                                     const char **ret_text, px_error *err);
 
-/* One output from settings alone, the others at their defaults: for who has no configuration. Texts are borrowed. */
+/* One output from settings alone, the others at their defaults: for who has no configuration. Texts are borrowed; there is
+ * no fingerprint. */
 PX_CHECKED px_status px_output_parse(const px_setting *settings, int count, px_arena *arena, px_output *ret, px_error *err);
 
 /* One row a key for --help and docs/configure.md: calls `each` for every option in order. */
