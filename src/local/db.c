@@ -28,6 +28,7 @@ px_status px_db_fail(px_db *db, int code, px_error *err)
 
 px_status px_db_open(const char *path, bool write, px_db **ret, px_error *err)
 {
+    PX_TRY(px_sqlite_load(err));
     px_db *db = calloc(1, sizeof *db);
     if (!db)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory for the database");

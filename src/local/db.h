@@ -5,11 +5,10 @@
 #ifndef PX_LOCAL_DB_H
 #define PX_LOCAL_DB_H
 
-#include <sqlite3.h>
-
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "local/sqlite.h"
 
 enum { PX_DB_STATEMENTS = 128 };
 
