@@ -30,7 +30,7 @@ static const px_codec codecs[PX_FORMAT_COUNT] = {
                          px_jpeg_decoder_open, px_jpeg_encoder_open, px_jpeg_encoder_memory, px_jpeg_clean, .lossy = true, .planes = px_jpeg_planes },
     [PX_FORMAT_PNG] = { "png", { "png" }, "image/png", px_png_is, NULL, true, true, 0x7fffffff, PX_FORMAT_PNG,
                         px_png_decoder_open, px_png_encoder_open, px_png_encoder_memory, px_png_clean },
-    [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, NULL, true, true, 16383, PX_FORMAT_WEBP,
+    [PX_FORMAT_WEBP] = { "webp", { "webp" }, "image/webp", px_webp_is, px_webp_load, true, true, 16383, PX_FORMAT_WEBP,
                          px_webp_decoder_open, px_webp_encoder_open, px_webp_encoder_memory, px_webp_clean, .lossy = true, .planes = px_webp_planes },
     [PX_FORMAT_BMP] = { "bmp", { "bmp", "dib" }, "image/bmp", px_bmp_is, NULL, false, false, 0, PX_FORMAT_PNG,
                         px_bmp_decoder_open, NULL, NULL, NULL },

@@ -24,6 +24,7 @@ PX_CHECKED px_status px_png_clean(const px_encoder_spec *spec, const px_source *
 /* How PNG's iTXt begins that holds XMP: its name, not compressed, no language, no translation; with the NUL at the end. */
 #define PX_PNG_XMP "XML:com.adobe.xmp\0\0\0\0"
 
+PX_CHECKED px_status px_webp_load(px_error *err);
 PX_CHECKED px_status px_webp_decoder_open(const px_source *source, const px_limits *limits, px_decoder **ret,
                                           px_error *err);
 PX_CHECKED px_status px_webp_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);

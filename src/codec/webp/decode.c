@@ -13,11 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <webp/decode.h>
-#include <webp/demux.h>
-
 #include "codec/exif.h"
 #include "codec/formats.h"
+#include "codec/webp/library.h"
 #include "codec/webp/riff.h"
 
 /* The library keeps a record of each chunk, and walks from the first to find one: more are not a picture. */

@@ -5,12 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <webp/encode.h>
-#include <webp/mux.h>
-
 #include "base/file.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
+#include "codec/webp/library.h"
 
 /* How hard libwebp tries. Without loss its "quality" is effort too; with 100 and method 6 it tries everything, which
  * gains 2 to 4 % for ten times the time (11 s a megapixel): a big picture would run into the limit. */
