@@ -2,9 +2,9 @@
 #include "base/tree.h"
 
 #include <string.h>
-#include <yaml.h>
 
 #include "base/limits.h"
+#include "base/libyaml.h"
 
 /* Names are compared with all before them in their map: a bound on entries keeps that short. */
 enum { DEPTH_MAX = 16, ENTRIES_MAX = 256 };
@@ -155,6 +155,7 @@ px_status px_tree_parse(px_bytes text, const char *name, px_arena *arena, px_tre
     struct reader reader = { .name = name, .arena = arena, .err = err };
     if (text.count > PX_LIMIT_CONFIG_BYTES)
         return px_fail(err, PX_BAD_CONFIG, "%s has %zu bytes; at most %d are read", name, text.count, PX_LIMIT_CONFIG_BYTES);
+    PX_TRY(px_yaml_load(err));
     if (!yaml_parser_initialize(&reader.parser))
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory to read %s", name);
     static const uint8_t nothing = 0;

@@ -1,8 +1,9 @@
 /* expat, with the path of open elements as one text, so that a reader is a few comparisons. */
 #include "base/xml.h"
 
-#include <expat.h>
 #include <string.h>
+
+#include "base/libexpat.h"
 
 enum { PATH_MAX_BYTES = 256, DEPTH_MAX = 8, TEXT_MAX = 4096 };
 
@@ -70,6 +71,7 @@ static void refuse_doctype(void *context, const XML_Char *name, const XML_Char *
 
 px_status px_xml_read(px_bytes body, px_xml_element *element, void *context, px_error *err)
 {
+    PX_TRY(px_expat_load(err));
     struct reading reading = { .parser = XML_ParserCreate("UTF-8"), .element = element, .context = context };
     if (!reading.parser)
         return px_fail(err, PX_OUT_OF_MEMORY, "no memory to read XML");

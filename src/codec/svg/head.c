@@ -5,11 +5,11 @@
 #include "codec/svg/head.h"
 
 #include <ctype.h>
-#include <expat.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/libexpat.h"
 #include "codec/formats.h"
 #include "codec/svg/embedded.h"
 
@@ -189,6 +189,7 @@ px_status px_svg_read_head(px_bytes file, const px_limits *limits, px_svg_head *
 {
     if (file.count > PX_SVG_BYTES_MAX)
         return px_fail(err, PX_TOO_MANY_BYTES, "SVG: it has more than %d MiB", PX_SVG_BYTES_MAX >> 20);
+    PX_TRY(px_expat_load(err));
     PX_AUTO(reading_done) reading self = { .parser = XML_ParserCreate(NULL), .limits = limits, .err = err, .most = (uint64_t)file.count * 2 + PX_SVG_GROWTH_MAX };
     if (!self.parser)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room to read an SVG");

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/libexpat.h"
 #include "base/module.h"
 #include "codec/formats.h"
 
@@ -39,6 +40,7 @@ static void start(void)
 px_status px_svg_load(px_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    PX_TRY(px_expat_load(err)); /* which reads it first */
     PX_TRY(px_module_load(&module, err));
     pthread_once(&once, start);
     return PX_OK;
