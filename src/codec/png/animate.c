@@ -7,6 +7,7 @@
 
 #include "codec/big_endian.h"
 #include "codec/canvas.h"
+#include "codec/png/filter.h"
 #include "codec/png/write.h"
 
 enum { CHUNK_BYTES = 1 << 30 };
@@ -89,7 +90,7 @@ static px_status write_data(png_animation *self, px_rectangle r, px_error *err)
     const uint8_t *above = self->blank;
     for (int y = 0; y < r.height; y++) {
         const uint8_t *row = self->now + (size_t)(r.y + y) * self->row_bytes + (size_t)r.x * self->step;
-        px_png_filter(row, above, count, self->step, self->tries, self->filtered + (size_t)y * (count + 1));
+        px_png_filter(PX_PNG_LEAST_SUM, row, above, count, self->step, self->tries, self->filtered + (size_t)y * (count + 1));
         above = row;
     }
     size_t bytes = libdeflate_zlib_compress(self->out.deflate, self->filtered, (count + 1) * (size_t)r.height, self->packed + 4, self->packed_room);

@@ -1,6 +1,6 @@
-/* PNG out: each row gets the filter that leaves the least (the sum of absolute differences, as the specification
- * suggests in 12.7), the whole is deflated at once by libdeflate. The picture is therefore held, at output size.
- * One with few colours is tried with a palette too (palette.h), and the smaller one is written. */
+/* PNG out: the picture is held, at output size. When it is whole, channels that say nothing go; how to filter it (filter.h) is chosen by what
+ * samples of it take; and it is deflated at once by libdeflate. One with few colours is tried with a palette too (palette.h), and the smaller
+ * one is written. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +10,23 @@
 #include "codec/big_endian.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
+#include "codec/png/filter.h"
 #include "codec/png/palette.h"
 #include "codec/png/write.h"
 
-enum { CHUNK_BYTES = 1 << 30 };
+enum {
+    CHUNK_BYTES = 1 << 30,
+    HELD_BYTES = 64 << 20,        /* a bigger picture is filtered as it comes */
+    BAND_ROWS = 8, BAND_OF = 8,   /* samples: so many rows out of so many times as many */
+};
 
-static const int levels[PX_EFFORT_COUNT] = { [PX_EFFORT_LOW] = 2, [PX_EFFORT_NORMAL] = 6, [PX_EFFORT_HIGH] = 12 };
+/* How hard it is tried: libdeflate's level for what is written, and for the samples by which strategies are judged; which
+ * those are, a bit each; and how readily more than one is tried on all of the picture (is_close). docs/quality.md has what came of it. */
+static const struct { int level, sample_level; unsigned strategies; double closeness; } efforts[PX_EFFORT_COUNT] = {
+    [PX_EFFORT_LOW] = { 2, 1, 1u << PX_PNG_ALL_NONE | 1u << PX_PNG_ALL_SUB | 1u << PX_PNG_ALL_AVERAGE | 1u << PX_PNG_LEAST_ENTROPY, 0.000002 },
+    [PX_EFFORT_NORMAL] = { 6, 2, (1u << PX_PNG_STRATEGIES) - 1, 0.00002 },
+    [PX_EFFORT_HIGH] = { 12, 6, (1u << PX_PNG_STRATEGIES) - 1, 0.003 },
+};
 
 typedef struct png_encoder {
     px_encoder base;
@@ -23,54 +34,38 @@ typedef struct png_encoder {
     px_png_out out;
     size_t row_bytes;
     int pushed;
-    uint8_t *above;             /* owned; the row before, unfiltered */
+    bool is_opaque, is_grey;    /* so far, though it would not need to be */
+    uint8_t *held;              /* owned; the picture; NULL where the option `palette` says how, and if it is too big */
+    uint8_t *above;             /* owned; the row above: zeros for the first; of an arriving picture, the one before */
     uint8_t *tries;             /* owned; PX_PNG_FILTERS rows, filtered */
+    size_t sampled;             /* bytes of a sample */
     uint8_t *filtered;          /* owned; what will be deflated; NULL where the option `palette` says how */
     px_png_palette *palette;    /* owned; or NULL */
 } png_encoder;
 
-static uint8_t paeth(int a, int b, int c)
+static bool is_all_opaque(const uint8_t *samples, size_t width, size_t channels)
 {
-    int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c);
-    return (uint8_t)(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
+    uint8_t all = 255;
+    for (size_t x = 0; x < width; x++)
+        all &= samples[x * channels + channels - 1];
+    return all == 255;
 }
 
-/* Writes the row through all five filters (9.2). */
-static void filter_row(const uint8_t *row, const uint8_t *above, size_t count, size_t step, uint8_t *tries)
+static bool is_all_grey(const uint8_t *samples, size_t width, size_t channels)
 {
-    uint8_t *none = tries, *sub = none + count, *up = sub + count, *average = up + count, *path = average + count;
-    memcpy(none, row, count);
-    for (size_t i = 0; i < count; i++) {
-        int left = i >= step ? row[i - step] : 0, corner = i >= step ? above[i - step] : 0;
-        sub[i] = (uint8_t)(row[i] - left);
-        up[i] = (uint8_t)(row[i] - above[i]);
-        average[i] = (uint8_t)(row[i] - (left + above[i]) / 2);
-        path[i] = (uint8_t)(row[i] - paeth(left, above[i], corner));
-    }
+    unsigned differ = 0;
+    for (size_t x = 0; x < width; x++, samples += channels)
+        differ |= (unsigned)(samples[0] ^ samples[1]) | (unsigned)(samples[1] ^ samples[2]);
+    return differ == 0;
 }
 
-static uint64_t cost_of(const uint8_t *row, size_t count)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += row[i] < 128 ? row[i] : 256u - row[i];
-    return sum;
-}
+static size_t channels_of(const px_encoder_spec *spec) { return (size_t)px_channels(spec->model, spec->alpha); }
 
-void px_png_filter(const uint8_t *row, const uint8_t *above, size_t count, size_t step, uint8_t *tries, uint8_t *target)
+static void filter_arriving(png_encoder *self, const uint8_t *samples, size_t y)
 {
-    filter_row(row, above, count, step, tries);
-    int best = 0;
-    uint64_t least = UINT64_MAX;
-    for (int f = 0; f < PX_PNG_FILTERS; f++) {
-        uint64_t cost = cost_of(tries + (size_t)f * count, count);
-        if (cost < least) {
-            least = cost;
-            best = f;
-        }
-    }
-    target[0] = (uint8_t)best;
-    memcpy(target + 1, tries + (size_t)best * count, count);
+    uint8_t *target = self->filtered + y * (self->row_bytes + 1);
+    px_png_filter(PX_PNG_LEAST_SUM, samples, self->above, self->row_bytes, channels_of(&self->spec), self->tries, target);
+    memcpy(self->above, samples, self->row_bytes);
 }
 
 static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err)
@@ -78,14 +73,61 @@ static px_status encoder_push(px_encoder *base, const px_row *row, px_error *err
     (void)err;
     png_encoder *self = (png_encoder *)base;
     const uint8_t *samples = row->planes[0].samples;
-    size_t y = (size_t)self->pushed++, step = (size_t)px_channels(self->spec.model, self->spec.alpha);
+    size_t y = (size_t)self->pushed++, channels = channels_of(&self->spec);
     if (self->palette)
         px_png_palette_push(self->palette, samples);
-    if (!self->filtered)
-        return PX_OK;
-    px_png_filter(samples, self->above, self->row_bytes, step, self->tries, self->filtered + y * (self->row_bytes + 1));
-    memcpy(self->above, samples, self->row_bytes);
+    if (self->held)
+        memcpy(self->held + y * self->row_bytes, samples, self->row_bytes);
+    else if (self->filtered)
+        filter_arriving(self, samples, y);
+    self->is_opaque = self->is_opaque && is_all_opaque(samples, (size_t)self->spec.width, channels);
+    self->is_grey = self->is_grey && is_all_grey(samples, (size_t)self->spec.width, channels);
     return PX_OK;
+}
+
+/* Leaves out channels that say nothing: alpha of a picture that is opaque, and two of the colours of one that is grey. */
+static void reduce(png_encoder *self)
+{
+    size_t from = channels_of(&self->spec);
+    px_encoder_spec spec = self->spec;
+    spec.alpha = self->is_opaque ? PX_OPAQUE : spec.alpha;
+    spec.model = self->is_grey ? PX_GREY : spec.model;
+    size_t to = channels_of(&spec), colours = (size_t)px_channels(spec.model, PX_OPAQUE), pixels = (size_t)spec.width * (size_t)spec.height;
+    if (to == from)
+        return;
+    uint8_t *target = self->held;
+    for (const uint8_t *pixel = self->held; pixels > 0; pixels--, pixel += from, target += to) {
+        uint8_t alpha = pixel[from - 1];
+        memmove(target, pixel, colours);
+        if (spec.alpha != PX_OPAQUE)
+            target[colours] = alpha;
+    }
+    self->spec = spec;
+    self->row_bytes = (size_t)spec.width * to;
+}
+
+/* Filters `rows` rows from `first` on. */
+static void filter_rows(png_encoder *self, px_png_strategy strategy, int first, int rows, uint8_t *target)
+{
+    size_t step = channels_of(&self->spec);
+    for (int y = first; y < first + rows; y++, target += self->row_bytes + 1) {
+        const uint8_t *row = self->held + (size_t)y * self->row_bytes;
+        px_png_filter(strategy, row, y ? row - self->row_bytes : self->above, self->row_bytes, step, self->tries, target);
+    }
+}
+
+/* How many bytes a sample of the picture takes: bands that lie evenly over it. */
+static size_t try_strategy(png_encoder *self, struct libdeflate_compressor *deflate, px_png_strategy strategy, uint8_t *packed, size_t room)
+{
+    int height = self->spec.height, count = height / (BAND_ROWS * BAND_OF);
+    size_t at = 0;
+    for (int i = 0; i < (count ? count : 1); i++) {
+        int rows = count ? BAND_ROWS : height;
+        filter_rows(self, strategy, i * BAND_ROWS * BAND_OF, rows, self->filtered + at);
+        at += (size_t)rows * (self->row_bytes + 1);
+    }
+    self->sampled = at;
+    return libdeflate_zlib_compress(deflate, self->filtered, at, packed, room);
 }
 
 px_status px_png_chunk(px_png_out *self, const char *type, const uint8_t *data, size_t count, px_error *err)
@@ -160,6 +202,61 @@ static px_status deflate_rows(png_encoder *self, const uint8_t *rows, size_t cou
     return PX_OK;
 }
 
+/* What a sample takes by each strategy; SIZE_MAX for those that are not tried. */
+static px_status sample_strategies(png_encoder *self, size_t took[PX_PNG_STRATEGIES], px_error *err)
+{
+    size_t room = libdeflate_zlib_compress_bound(NULL, (self->row_bytes + 1) * (size_t)self->spec.height);
+    struct libdeflate_compressor *deflate = libdeflate_alloc_compressor(efforts[self->spec.effort].sample_level);
+    PX_AUTO(free_bytes) uint8_t *packed = deflate ? malloc(room) : NULL;
+    for (px_png_strategy s = 0; packed && s < PX_PNG_STRATEGIES; s++) {
+        took[s] = efforts[self->spec.effort].strategies >> s & 1 ? try_strategy(self, deflate, s, packed, room) : SIZE_MAX;
+    }
+    libdeflate_free_compressor(deflate);
+    return packed ? PX_OK : px_fail(err, PX_OUT_OF_MEMORY, "no room for a sample of a picture of %dx%d", self->spec.width, self->spec.height);
+}
+
+/* Is a strategy whose sample took more than the least still worth a try? A sample says little where much repeats, and there deflating takes
+ * least time: what may be between the two grows with the cube of what the sample shrank by. */
+static bool is_close(const png_encoder *self, size_t took, size_t least)
+{
+    double ratio = (double)self->sampled / (double)least, most = efforts[self->spec.effort].closeness * ratio * ratio * ratio;
+    return took != SIZE_MAX && (double)(took - least) <= most * (double)least;
+}
+
+/* The smaller of the two stays in *ret. */
+static void keep_smaller(uint8_t **ret, size_t *ret_bytes, uint8_t **other, size_t bytes)
+{
+    if (*ret && *ret_bytes <= bytes)
+        return;
+    uint8_t *worse = *ret;
+    *ret = *other;
+    *ret_bytes = bytes;
+    *other = worse;
+}
+
+/* The picture, by the strategy that suits it. */
+static px_status deflate_picture(png_encoder *self, uint8_t **ret, size_t *ret_bytes, px_error *err)
+{
+    size_t count = (self->row_bytes + 1) * (size_t)self->spec.height, took[PX_PNG_STRATEGIES], least = SIZE_MAX;
+    if (!self->held)
+        return deflate_rows(self, self->filtered, count, ret, ret_bytes, err);
+    PX_TRY(sample_strategies(self, took, err));
+    for (px_png_strategy s = 0; s < PX_PNG_STRATEGIES; s++)
+        least = took[s] < least ? took[s] : least;
+    size_t last = SIZE_MAX;
+    for (px_png_strategy s = PX_PNG_STRATEGIES; s-- > 0;) { /* the best first, as a rule */
+        PX_AUTO(free_bytes) uint8_t *packed = NULL;
+        size_t bytes = 0;
+        if (!is_close(self, took[s], least) || took[s] == last) /* just as many: the same filters, as a rule */
+            continue;
+        last = took[s];
+        filter_rows(self, s, 0, self->spec.height, self->filtered);
+        PX_TRY(deflate_rows(self, self->filtered, count, &packed, &bytes, err));
+        keep_smaller(ret, ret_bytes, &packed, bytes);
+    }
+    return PX_OK;
+}
+
 /* The opaque colours at the palette's end need no word in tRNS. */
 static int count_transparent(const px_palette *palette)
 {
@@ -202,8 +299,10 @@ static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error 
     int depth = 8;
     if (self->palette && px_png_palette_finish(self->palette, &palette, &depth, &rows, &count))
         PX_TRY(deflate_rows(self, rows, count, &indexed, &indexed_bytes, err));
+    if (self->held)
+        reduce(self);
     if (self->filtered)
-        PX_TRY(deflate_rows(self, self->filtered, (self->row_bytes + 1) * (size_t)self->spec.height, &packed, &bytes, err));
+        PX_TRY(deflate_picture(self, &packed, &bytes, err));
     size_t more = 24 + 3 * (size_t)palette.count + (size_t)count_transparent(&palette);
     if (indexed && (!packed || indexed_bytes + more < bytes)) {
         PX_TRY(write_palette(self, &palette, depth, err));
@@ -216,6 +315,7 @@ static px_status encoder_finish(px_encoder *base, uint64_t *ret_bytes, px_error 
 static void encoder_close(px_encoder *base)
 {
     png_encoder *self = (png_encoder *)base;
+    free(self->held);
     free(self->above);
     free(self->tries);
     free(self->filtered);
@@ -224,7 +324,12 @@ static void encoder_close(px_encoder *base)
     free(self);
 }
 
-struct libdeflate_compressor *px_png_deflate(px_effort effort) { return libdeflate_alloc_compressor(levels[effort]); }
+struct libdeflate_compressor *px_png_deflate(px_effort effort) { return libdeflate_alloc_compressor(efforts[effort].level); }
+
+static bool is_held_by(const px_encoder_spec *spec)
+{
+    return !spec->palette && (uint64_t)spec->width * (uint64_t)spec->height * channels_of(spec) <= HELD_BYTES;
+}
 
 px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err)
 {
@@ -242,9 +347,14 @@ px_status px_png_encoder_open(const px_encoder_spec *spec, int fd, px_encoder **
     self->tries = malloc(self->row_bytes * PX_PNG_FILTERS);
     if (!spec->palette)
         self->filtered = malloc((self->row_bytes + 1) * (size_t)spec->height);
+    bool is_held = is_held_by(spec);
+    if (is_held)
+        self->held = malloc(self->row_bytes * (size_t)spec->height);
+    self->is_opaque = is_held && spec->alpha != PX_OPAQUE;
+    self->is_grey = is_held && spec->model == PX_RGB && !spec->profile.count; /* a profile of colours would not suit it */
     self->out.deflate = px_png_deflate(spec->effort);
     PX_TRY(px_png_palette_create(spec, &self->palette, err));
-    if (!self->above || !self->tries || (!self->filtered && !spec->palette) || !self->out.deflate)
+    if (!self->above || !self->tries || (!self->filtered && !spec->palette) || (!self->held && is_held) || !self->out.deflate)
         return px_fail(err, PX_OUT_OF_MEMORY, "no room for a picture of %dx%d", spec->width, spec->height);
     *ret = held;
     held = NULL;
@@ -258,5 +368,5 @@ uint64_t px_png_encoder_memory(const px_encoder_spec *spec)
     uint64_t row = (uint64_t)spec->width * (unsigned)px_channels(spec->model, spec->alpha);
     uint64_t held = (row + 1) * (uint64_t)spec->height;
     return sizeof(png_encoder) + row * 6 + held + held + held / 1000 + (4u << 20) + px_png_palette_memory(spec) +
-           (spec->effort == PX_EFFORT_LOW ? 0 : held);
+           (spec->effort == PX_EFFORT_LOW ? 0 : held) + (is_held_by(spec) ? held + held / 1000 + (4u << 20) : 0);
 }

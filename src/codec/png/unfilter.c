@@ -9,41 +9,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-typedef uint8_t u8x16 __attribute__((vector_size(16)));
+#include "codec/png/predict.h"
+
+typedef px_u8x16 u8x16;
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef uint64_t u64x2 __attribute__((vector_size(16)));
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* These become one instruction each; as masks they would not. */
-INLINE u8x16 smaller(u8x16 x, u8x16 y)
-{
-    for (int i = 0; i < 16; i++)
-        x[i] = x[i] < y[i] ? x[i] : y[i];
-    return x;
-}
-
-INLINE u8x16 larger(u8x16 x, u8x16 y)
-{
-    for (int i = 0; i < 16; i++)
-        x[i] = x[i] > y[i] ? x[i] : y[i];
-    return x;
-}
-
-/* 9.4, said otherwise: c's place among a and b decides. With p and q how far it lies below the larger and above the smaller one, a + b - c is
- * at least as near to the larger one as to c where 2q <= p, to the smaller one where 2p <= q. Where both hold, all three are equal. */
-INLINE u8x16 paeth(u8x16 a, u8x16 b, u8x16 c)
-{
-    u8x16 low = smaller(a, b), high = larger(a, b), p = larger(high, c) - c, q = c - smaller(low, c);
-    u8x16 is_low = (u8x16)(p <= q >> 1), is_high = (u8x16)(q <= p >> 1);
-    return (high & is_high) | (((low & is_low) | (c & ~is_low)) & ~is_high);
-}
-
-/* Rounded down, without a ninth bit. */
-INLINE u8x16 average(u8x16 a, u8x16 b) { return (a & b) + ((a ^ b) >> 1); }
-
 /* One pixel of each row of a vector, `stride` apart. Reads and writes whole lanes: what lies behind a pixel comes after it. */
-INLINE u8x16 gather(const uint8_t *at, size_t stride, size_t lane)
+PX_INLINE u8x16 gather(const uint8_t *at, size_t stride, size_t lane)
 {
     if (lane == 4) {
         uint32_t pixels[4];
@@ -57,7 +30,7 @@ INLINE u8x16 gather(const uint8_t *at, size_t stride, size_t lane)
     return (u8x16)(u64x2){ pixels[0], pixels[1] };
 }
 
-INLINE void scatter(u8x16 pixels, uint8_t *at, size_t stride, size_t lane)
+PX_INLINE void scatter(u8x16 pixels, uint8_t *at, size_t stride, size_t lane)
 {
     for (size_t k = 0; k < 16 / lane; k++) {
         if (lane == 4)
@@ -68,13 +41,13 @@ INLINE void scatter(u8x16 pixels, uint8_t *at, size_t stride, size_t lane)
 }
 
 /* What is above each row's pixel: the row before has just done it; above the first one is the last lane of `top`. */
-INLINE u8x16 above_of(u8x16 rows, u8x16 top, size_t lane)
+PX_INLINE u8x16 above_of(u8x16 rows, u8x16 top, size_t lane)
 {
     return lane == 4 ? (u8x16)__builtin_shufflevector((u32x4)top, (u32x4)rows, 3, 4, 5, 6)
                      : (u8x16)__builtin_shufflevector((u64x2)top, (u64x2)rows, 1, 2);
 }
 
-INLINE u8x16 last_lane(const uint8_t *at, size_t lane)
+PX_INLINE u8x16 last_lane(const uint8_t *at, size_t lane)
 {
     uint64_t pixel = 0;
     memcpy(&pixel, at, lane);
@@ -86,7 +59,7 @@ typedef struct masks {
     u8x16 left, above, corner, average;
 } masks;
 
-INLINE masks masks_of(const uint8_t *raw, size_t stride, size_t lane)
+PX_INLINE masks masks_of(const uint8_t *raw, size_t stride, size_t lane)
 {
     masks m = { 0 };
     for (size_t i = 0; i < 16; i++) {
@@ -100,13 +73,13 @@ INLINE masks masks_of(const uint8_t *raw, size_t stride, size_t lane)
 }
 
 /* Of nothing but what is left, or above, Paeth's predictor is that. */
-INLINE u8x16 predict(u8x16 a, u8x16 b, u8x16 c, const masks *m)
+PX_INLINE u8x16 predict(u8x16 a, u8x16 b, u8x16 c, const masks *m)
 {
-    return m ? paeth(a & m->left, b & m->above, c & m->corner) + (average(a, b) & m->average) : paeth(a, b, c);
+    return m ? px_paeth(a & m->left, b & m->above, c & m->corner) + (px_average(a, b) & m->average) : px_paeth(a, b, c);
 }
 
 /* 32 / lane rows together. `mixed`: not all of them are Paeth's. */
-INLINE void wave(const uint8_t *raw, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane, bool mixed)
+PX_INLINE void wave(const uint8_t *raw, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane, bool mixed)
 {
     size_t half = 16 / lane, rows = 2 * half, raw_stride = count + 1;
     for (size_t k = 0; k < rows; k++) {
@@ -138,7 +111,7 @@ INLINE void wave(const uint8_t *raw, size_t count, size_t step, uint8_t *out, si
     }
 }
 
-INLINE void wave_of(const uint8_t *raw, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane)
+PX_INLINE void wave_of(const uint8_t *raw, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane)
 {
     bool mixed = false;
     for (size_t k = 0; k < 32 / lane; k++)
@@ -150,7 +123,7 @@ INLINE void wave_of(const uint8_t *raw, size_t count, size_t step, uint8_t *out,
 }
 
 /* A sum that runs along the row, in a register. */
-INLINE void sub_row(const uint8_t *raw, uint8_t *row, size_t count, size_t step, size_t lane)
+PX_INLINE void sub_row(const uint8_t *raw, uint8_t *row, size_t count, size_t step, size_t lane)
 {
     u8x16 sum = { 0 };
     for (size_t i = 0; i < count; i += step) {
@@ -171,7 +144,7 @@ static bool is_slow(const uint8_t *raw, size_t rows, size_t raw_stride)
     return slow >= 2;
 }
 
-INLINE void undo(const uint8_t *raw, int rows, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane)
+PX_INLINE void undo(const uint8_t *raw, int rows, size_t count, size_t step, uint8_t *out, size_t stride, size_t lane)
 {
     size_t group = 32 / lane, raw_stride = count + 1;
     for (size_t left = (size_t)rows; left > 0;) {

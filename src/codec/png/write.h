@@ -13,18 +13,12 @@ typedef struct px_png_out {
     struct libdeflate_compressor *deflate; /* owned by the encoder */
 } px_png_out;
 
-enum { PX_PNG_FILTERS = 5 };
-
 PX_CHECKED px_status px_png_chunk(px_png_out *out, const char *type, const uint8_t *data, size_t count, px_error *err);
 
 /* The signature and all that stands before PLTE and acTL. `depth` and `colour_type` as in 11.2.1. */
 PX_CHECKED px_status px_png_start(px_png_out *out, const px_encoder_spec *spec, int depth, int colour_type, px_error *err);
 int px_png_colour_type(const px_encoder_spec *spec);
 struct libdeflate_compressor *px_png_deflate(px_effort effort);
-
-/* Writes a row of `count` bytes, its filter first, through the filter that leaves the least. `step`: bytes of a pixel; `above`: the row
- * before, zeros for the first; `tries`: room for PX_PNG_FILTERS rows. */
-void px_png_filter(const uint8_t *row, const uint8_t *above, size_t count, size_t step, uint8_t *tries, uint8_t *target);
 
 /* Animations: px_png_encoder_open for more than one frame. */
 PX_CHECKED px_status px_png_animation_open(const px_encoder_spec *spec, int fd, px_encoder **ret, px_error *err);

@@ -6,6 +6,8 @@
 
 #include <libdeflate.h>
 
+#include "codec/png/filter.h"
+
 /* A file being made. */
 struct file {
     uint8_t data[1 << 16];
@@ -175,6 +177,128 @@ static void every_colour_type_depth_and_interlacing_decodes(void **state)
             }
 }
 
+/* The colour type that a file says. */
+static int written_type(px_encoder_spec spec, const uint8_t *samples)
+{
+    size_t count;
+    uint8_t *data = encode(spec, samples, &count);
+    int type = data[25];
+    free(data);
+    return type;
+}
+
+/* Alpha that is opaque everywhere goes, and so do colours that are grey; where a single pixel differs, nothing does. The rest is read back. */
+static void channels_that_say_nothing_are_left_out(void **state)
+{
+    (void)state;
+    enum { ACROSS = 40, DOWN = 30, PIXELS = ACROSS * DOWN };
+    for (int effort = PX_EFFORT_LOW; effort < PX_EFFORT_COUNT; effort++)
+        for (int kind = 0; kind < 8; kind++) { /* bits: grey; opaque; but for one pixel */
+            bool grey = kind & 1, opaque = kind & 2, but_one = kind & 4;
+            px_encoder_spec spec = { .format = PX_FORMAT_PNG, .width = ACROSS, .height = DOWN, .model = PX_RGB, .alpha = PX_STRAIGHT,
+                                     .effort = (px_effort)effort };
+            uint8_t samples[PIXELS][4], *back = NULL;
+            uint32_t random = 5;
+            for (int i = 0; i < PIXELS; i++) {
+                samples[i][0] = (uint8_t)next_random(&random);
+                samples[i][1] = grey ? samples[i][0] : (uint8_t)next_random(&random);
+                samples[i][2] = grey ? samples[i][0] : (uint8_t)next_random(&random);
+                samples[i][3] = opaque ? 255 : (uint8_t)(i % 200);
+            }
+            if (but_one) {
+                samples[PIXELS - 1][3] = 254;
+                samples[PIXELS - 2][2] ^= 1;
+            }
+            int expected = (grey && !but_one ? 0 : 2) + (opaque && !but_one ? 0 : 4);
+            int type = written_type(spec, samples[0]);
+            assert_true(type == expected || (type == 3 && grey && opaque)); /* 256 greys are a palette as well */
+            size_t count;
+            uint8_t *data = encode(spec, samples[0], &count);
+            px_header h = { 0 };
+            assert_int_equal(decode(data, count, &h, &back), PX_OK);
+            int channels = px_channels(h.model, h.alpha);
+            for (int i = 0; i < PIXELS; i++) {
+                const uint8_t *pixel = back + i * channels;
+                int green = h.model == PX_GREY ? 0 : 1;
+                assert_int_equal(pixel[0], samples[i][0]);
+                assert_int_equal(pixel[green], samples[i][1]);
+                assert_int_equal(pixel[2 * green], samples[i][2]);
+                assert_int_equal(h.alpha == PX_OPAQUE ? 255 : pixel[channels - 1], samples[i][3]);
+            }
+            free(back);
+            free(data);
+        }
+}
+
+/* A profile of colours has to stay with colours. */
+static void what_has_a_profile_keeps_its_colours(void **state)
+{
+    (void)state;
+    static const uint8_t profile[200] = { 1 };
+    uint8_t samples[64 * 64 * 3];
+    uint32_t random = 5;
+    for (size_t i = 0; i < sizeof samples; i += 3)
+        memset(samples + i, (int)(next_random(&random) & 255), 3);
+    px_encoder_spec spec = { .format = PX_FORMAT_PNG, .width = 64, .height = 64, .model = PX_RGB, .effort = PX_EFFORT_LOW };
+    assert_int_equal(written_type(spec, samples), 0);
+    spec.profile = (px_bytes){ profile, sizeof profile };
+    assert_int_equal(written_type(spec, samples), 2);
+}
+
+/* Kinds of pictures that want different filters: a gradient, pieces of one pattern, noise on a slope. More than 256 colours each. */
+static void paint(int kind, int width, int height, uint8_t *samples)
+{
+    uint32_t random = 9;
+    uint8_t pattern[300];
+    for (int i = 0; i < 300; i++)
+        pattern[i] = (uint8_t)next_random(&random);
+    for (int y = 0; y < height; y++) {
+        int shift = (int)(next_random(&random) % 50);
+        for (int x = 0; x < width; x++, samples += 3)
+            for (int c = 0; c < 3; c++)
+                samples[c] = (uint8_t)(kind == 0 ? (x * (c + 1) + y) / 2
+                                     : kind == 1 ? pattern[(x + shift) % 97 * 3 + c] : x / 2 + y / 3 + (int)(next_random(&random) % 9));
+    }
+}
+
+static size_t fixed_size(int filter, const uint8_t *samples, int width, int height, int level)
+{
+    size_t count = (size_t)width * 3, bytes = (count + 1) * (size_t)height;
+    uint8_t *raw = malloc(bytes), *packed = malloc(bytes * 2), *zeros = calloc(count, 1);
+    for (int y = 0; y < height; y++)
+        px_png_filter((px_png_strategy)filter, samples + (size_t)y * count, y ? samples + (size_t)(y - 1) * count : zeros, count, 3, NULL,
+                      raw + (size_t)y * (count + 1));
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
+    size_t got = libdeflate_zlib_compress(c, raw, bytes, packed, bytes * 2);
+    libdeflate_free_compressor(c);
+    free(raw);
+    free(packed);
+    free(zeros);
+    return got;
+}
+
+/* docs/quality.md: at most 1 % more than the best of the five filters alone, at the same level. */
+static void no_filter_alone_would_have_done_better(void **state)
+{
+    (void)state;
+    enum { ACROSS = 300, DOWN = 200 };
+    static const int levels[PX_EFFORT_COUNT] = { 2, 6, 12 };
+    static uint8_t samples[ACROSS * DOWN * 3];
+    for (int effort = 0; effort < PX_EFFORT_COUNT; effort++)
+        for (int kind = 0; kind < 3; kind++) {
+            size_t count, least = SIZE_MAX;
+            paint(kind, ACROSS, DOWN, samples);
+            free(encode((px_encoder_spec){ .format = PX_FORMAT_PNG, .width = ACROSS, .height = DOWN, .model = PX_RGB, .effort = (px_effort)effort },
+                        samples, &count));
+            for (int filter = 0; filter < PX_PNG_FILTERS; filter++) {
+                size_t size = fixed_size(filter, samples, ACROSS, DOWN, levels[effort]);
+                least = size < least ? size : least;
+            }
+            if (count > least + least / 100 + 57) /* what is around the data */
+                fail_msg("effort %d, picture %d: %zu bytes, and %zu by one filter", effort, kind, count, least);
+        }
+}
+
 static void a_cut_is_truncated_wherever_it_falls(void **state)
 {
     (void)state;
@@ -338,6 +462,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(every_colour_type_depth_and_interlacing_decodes),
+        cmocka_unit_test(channels_that_say_nothing_are_left_out),
+        cmocka_unit_test(what_has_a_profile_keeps_its_colours),
+        cmocka_unit_test(no_filter_alone_would_have_done_better),
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(rows_in_front_of_damage_come_first),
         cmocka_unit_test(every_value_of_16_bits_is_rounded_to_the_nearest),
