@@ -17,15 +17,15 @@
 enum {
     CHUNK_BYTES = 1 << 30,
     HELD_BYTES = 64 << 20,        /* a bigger picture is filtered as it comes */
-    BAND_ROWS = 8, BAND_OF = 8,   /* samples: so many rows out of so many times as many */
+    BAND_ROWS = 8,                /* of samples: rows that lie together */
 };
 
-/* How hard it is tried: libdeflate's level for what is written, and for the samples by which strategies are judged; which
- * those are, a bit each; and how readily more than one is tried on all of the picture (is_close). docs/quality.md has what came of it. */
-static const struct { int level, sample_level; unsigned strategies; double closeness; } efforts[PX_EFFORT_COUNT] = {
-    [PX_EFFORT_LOW] = { 2, 1, 1u << PX_PNG_ALL_NONE | 1u << PX_PNG_ALL_SUB | 1u << PX_PNG_ALL_AVERAGE | 1u << PX_PNG_LEAST_ENTROPY, 0.000002 },
-    [PX_EFFORT_NORMAL] = { 6, 2, (1u << PX_PNG_STRATEGIES) - 1, 0.00002 },
-    [PX_EFFORT_HIGH] = { 12, 6, (1u << PX_PNG_STRATEGIES) - 1, 0.003 },
+/* How hard it is tried: libdeflate's level for what is written, and for the samples by which strategies are judged; of how many bands a
+ * sample has one; which strategies are judged, a bit each; and how readily more than one is tried on all of the picture (is_close). docs/quality.md has what came of it. */
+static const struct { int level, sample_level, band_of; unsigned strategies; double closeness; } efforts[PX_EFFORT_COUNT] = {
+    [PX_EFFORT_LOW] = { 2, 1, 8, 1u << PX_PNG_ALL_NONE | 1u << PX_PNG_ALL_SUB | 1u << PX_PNG_ALL_AVERAGE | 1u << PX_PNG_LEAST_ENTROPY, 0.000002 },
+    [PX_EFFORT_NORMAL] = { 6, 2, 8, (1u << PX_PNG_STRATEGIES) - 1, 0.00002 },
+    [PX_EFFORT_HIGH] = { 12, 6, 1, (1u << PX_PNG_STRATEGIES) - 1, 0.00002 },
 };
 
 typedef struct png_encoder {
@@ -119,11 +119,11 @@ static void filter_rows(png_encoder *self, px_png_strategy strategy, int first, 
 /* How many bytes a sample of the picture takes: bands that lie evenly over it. */
 static size_t try_strategy(png_encoder *self, struct libdeflate_compressor *deflate, px_png_strategy strategy, uint8_t *packed, size_t room)
 {
-    int height = self->spec.height, count = height / (BAND_ROWS * BAND_OF);
+    int height = self->spec.height, every = BAND_ROWS * efforts[self->spec.effort].band_of, count = every > BAND_ROWS ? height / every : 0;
     size_t at = 0;
     for (int i = 0; i < (count ? count : 1); i++) {
         int rows = count ? BAND_ROWS : height;
-        filter_rows(self, strategy, i * BAND_ROWS * BAND_OF, rows, self->filtered + at);
+        filter_rows(self, strategy, i * every, rows, self->filtered + at);
         at += (size_t)rows * (self->row_bytes + 1);
     }
     self->sampled = at;
@@ -368,5 +368,5 @@ uint64_t px_png_encoder_memory(const px_encoder_spec *spec)
     uint64_t row = (uint64_t)spec->width * (unsigned)px_channels(spec->model, spec->alpha);
     uint64_t held = (row + 1) * (uint64_t)spec->height;
     return sizeof(png_encoder) + row * 6 + held + held + held / 1000 + (4u << 20) + px_png_palette_memory(spec) +
-           (spec->effort == PX_EFFORT_LOW ? 0 : held) + (is_held_by(spec) ? held + held / 1000 + (4u << 20) : 0);
+           (spec->effort == PX_EFFORT_LOW ? 0 : held) + (is_held_by(spec) ? 2 * held + held / 1000 + (4u << 20) : 0);
 }
