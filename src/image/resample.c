@@ -25,15 +25,34 @@ struct px_resample {
     int pushed, scaled, pulled;      /* rows: taken, in the ring, given */
 };
 
-static double lanczos(double x)
+static const double pi = 3.14159265358979323846;
+
+/* A point that goes round a circle in steps of one angle: its sines for the price of a few products. */
+typedef struct turning {
+    double sine, cosine, step_sine, step_cosine;
+} turning;
+
+static turning turning_from(double angle, double step) { return (turning){ sin(angle), cos(angle), sin(step), cos(step) }; }
+
+static double turn(turning *self)
 {
-    x = fabs(x);
-    if (x < 1e-9)
-        return 1.0;
-    if (x >= radius)
-        return 0.0;
-    double t = x * 3.14159265358979323846;
-    return radius * sin(t) * sin(t / radius) / (t * t);
+    double sine = self->sine;
+    self->sine = sine * self->step_cosine + self->cosine * self->step_sine;
+    self->cosine = self->cosine * self->step_cosine - sine * self->step_sine;
+    return sine;
+}
+
+/* `count` values of the kernel, from `x` in steps of `step`; returns their sum. */
+static double lanczos(double x, double step, int count, double *values)
+{
+    turning fast = turning_from(pi * x, pi * step), slow = turning_from(pi * x / radius, pi * step / radius);
+    double sum = 0.0;
+    for (int k = 0; k < count; k++) {
+        double t = x + k * step, product = turn(&fast) * turn(&slow);
+        double value = fabs(t) < 1e-9 ? 1.0 : fabs(t) >= radius ? 0.0 : radius * product / (pi * pi * t * t);
+        sum += values[k] = value;
+    }
+    return sum;
 }
 
 /* How many source samples a target sample draws on, at most. */
@@ -69,9 +88,7 @@ static int weigh(double centre, double stretch, int source, double *exact, doubl
     if (last < from)
         last = from;
     int count = last - from + 1;
-    double sum = 0.0;
-    for (int k = 0; k < count; k++)
-        sum += exact[k] = lanczos((from + k + 0.5 - centre) / stretch);
+    double sum = lanczos((from + 0.5 - centre) / stretch, 1.0 / stretch, count, exact);
     if (fabs(sum) < 1e-6) { /* nothing near: the one sample that there is */
         memset(exact, 0, (size_t)count * sizeof *exact);
         exact[0] = sum = 1.0;
