@@ -85,6 +85,12 @@ typedef struct px_scale {
 void px_lane_plan_scaling(px_lane *lane, px_scale scale, const px_plane_size *sizes);
 
 uint64_t px_lane_memory(const px_lane *lane); /* bytes */
+
+/* Between the two halves of this (lane_plan.c, lane.c): is the scaled picture held, and of how many bytes; and what is to be found by trying. */
+bool px_lane_is_held(const px_lane *lane);
+uint64_t px_lane_picture_bytes(const px_lane *lane);
+px_choose_spec px_lane_choosing(const px_lane *lane);
+
 PX_CHECKED px_status px_lane_open(px_lane *lane, int fd, px_error *err);
 
 /* Before each frame of an animated lane. */
