@@ -2,6 +2,7 @@
  *
  * A repeat is signed anew, with new credentials when the old ones have expired and with AWS's time when our clock is wrong.
  * Waits grow with full jitter; what does not fit before the deadline is not tried. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aws/operations.h"
 #include "aws/shared.h"
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -272,8 +274,20 @@ static void log_call(const px_aws_ports *ports, const px_aws_request *request, c
     px_log_write(ports->aws->log, request->patient ? PX_DEBUG : expected ? PX_INFO : PX_WARN, ports->request_id, message, fields);
 }
 
+/* Roles are made from the table of operations: what it lacks would be denied on AWS. */
+static bool is_in_table(const px_aws_request *request)
+{
+#define PX_AWS_NAMES(service, operation, who, grants, why) { service, operation },
+    static const char *const rows[][2] = { PX_AWS_OPERATIONS(PX_AWS_NAMES) };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i][0], request->service) == 0 && strcmp(rows[i][1], request->action) == 0)
+            return true;
+    return false;
+}
+
 px_status px_aws_call(px_aws_ports *ports, const px_aws_request *request, px_arena *arena, px_aws_reply *ret, px_error *err)
 {
+    assert(is_in_table(request));
     int64_t start_us = px_monotonic_us();
     struct attempt attempt;
     px_error why = { "" };
