@@ -1,0 +1,428 @@
+"""deploy/: what the templates become with each option is walked link by link, held against what the program calls and prints, and made on moto.
+
+No AWS account was at hand: docs/deploy.md says what that leaves open."""
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from aws import s3_event
+from conftest import PROGRAM
+from place import Place, add_table, picture
+from test_iam import enforced, for_moto, function, names, run  # noqa: F401, a fixture
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPLOY, TOOLS = ROOT / "deploy", ROOT / "tools"
+sys.path.insert(0, str(TOOLS))
+cfn = pytest.importorskip("cfn", reason="PyYAML is not installed")
+import policies  # noqa: E402
+
+PACKAGE = {"PackageBucket": "packages", "PackageKey": "pixmill.zip"}
+ALL = {**PACKAGE, "Trigger": "queue", "Api": "iam", "Delivery": "cloudfront", "EdgeWebAclArn": "arn:aws:wafv2:us-east-1:1:global/webacl/x/y", "Shift": "Canary10Percent5Minutes",
+       "ShieldProtection": "yes", "HeavyImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/pixmill:1", "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
+       "SubnetIds": "subnet-1", "SecurityGroupIds": "sg-1", "Versioning": "yes", "CorsOrigins": "https://pages.example", "AlarmEmail": "me@example.org"}
+TEMPLATE = cfn.load(DEPLOY / "template.yaml")
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+# ---- the text of the templates ----
+
+def test_only_templates_end_in_yaml_and_they_need_nothing_but_the_package():
+    for path in DEPLOY.rglob("*.yaml"):
+        template = cfn.load(path)
+        assert template["AWSTemplateFormatVersion"] == "2010-09-09" and "Transform" not in template, path
+        assert not re.search(r"\b\d{12}\b", path.read_text()), "an account's id"
+        assert "Fn::Transform" not in json.dumps(template)
+    assert {name for name, about in TEMPLATE["Parameters"].items() if "Default" not in about} == {"PackageBucket", "PackageKey"}
+    assert len((DEPLOY / "template.yaml").read_bytes()) < 1_000_000 and len(TEMPLATE["Parameters"]) <= 200 and len(TEMPLATE["Resources"]) <= 500
+    grouped = [name for group in TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    assert all(about.get("Description") for about in TEMPLATE["Parameters"].values())
+
+
+def test_the_api_of_the_template_is_the_programs_own():
+    if subprocess.run([PROGRAM, "check", "--openapi", "gateway"], capture_output=True).returncode:
+        pytest.skip("this program has no upload API")
+    done = subprocess.run([sys.executable, TOOLS / "gateway.py", PROGRAM, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def explicit_names(stack):
+    keys = {"BucketName", "FunctionName", "LogGroupName", "DashboardName", "ApplicationName", "Family", "QueueName", "TableName", "TopicName", "RoleName", "AlarmName"}
+    found = set()
+    for logical, resource in stack.resources.items():
+        for key, value in resource.get("Properties", {}).items():
+            if key in keys and resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::CodeDeploy::DeploymentGroup"):
+                found.add((resource["Type"], str(value)))
+    return found
+
+
+def test_two_stacks_do_not_collide():
+    one, two = (cfn.Stack(TEMPLATE, name=name, **ALL) for name in ("first", "second"))
+    assert explicit_names(one) and not explicit_names(one) & explicit_names(two)
+    buckets = {value for kind, value in explicit_names(one) if kind == "AWS::S3::Bucket"}
+    assert buckets == {"first-source-94a1b2c3d4e5", "first-processed-94a1b2c3d4e5"}  # not the same in another region, or after the stack was deleted
+    assert cfn.Stack(TEMPLATE, name="with-dashes-in-it", **ALL).ref("Source") == "with-dashes-in-it-source-94a1b2c3d4e5"
+
+
+# ---- who may do what ----
+
+def rows(macro):
+    text = (ROOT / "src/aws/operations.h").read_text()
+    block = re.search(rf"#define {macro}\(X\)(.*?)\n\n", text, re.DOTALL)[1].replace("\\\n", " ")
+    return [[part for part in (re.sub(r'"\s+"', "", cell) for cell in re.findall(r'"((?:[^"]|"\s+")*?)"\s*(?:,|$)', row))] for row in re.findall(r"X\((.*?)\)(?=\s*(?:X\(|$))", block, re.DOTALL)]
+
+
+def granted(document):
+    return {action for statement in document["Statement"] if statement["Effect"] == "Allow" for action in listed(statement["Action"])}
+
+
+ROLES = {"function": "FunctionRole", "api": "ApiRole", "worker": "WorkerRole", "worker-start": "WorkerStartRole"}
+
+
+@pytest.mark.parametrize("who", ROLES)
+def test_each_role_is_the_union_of_the_tables_rows(who):
+    operations = [row for row in rows("PX_AWS_OPERATIONS") if who in row[2].split()]
+    behalf = [row for row in rows("PX_AWS_ON_BEHALF") if who in row[1].split()]
+    plain = cfn.Stack(TEMPLATE, **{**PACKAGE, "Api": "iam", "HeavyImage": ALL["HeavyImage"]})
+    wanted = {action for row in operations for action in row[3].split()}
+    always = wanted | {action for row in behalf if row[0] == "always" for action in row[2].split()}
+    assert granted(policies.role(plain, ROLES[who])) == always
+    options = wanted | {action for row in behalf for action in row[2].split()}
+    assert granted(policies.role(cfn.Stack(TEMPLATE, **ALL), ROLES[who])) == options
+
+
+def test_the_table_has_every_operation_that_the_code_calls():
+    named = {(service, operation) for service, operation, *_ in rows("PX_AWS_OPERATIONS")}
+    called = set()
+    for path in (ROOT / "src/aws").glob("*.c"):
+        text = path.read_text()
+        called |= {("s3", action) for action in re.findall(r'px_aws_s3_request\(ports, "[A-Z]+", "(\w+)"', text)}
+        called |= set(re.findall(r'\.service = "(s3|sns)", \.action = "(\w+)"', text))
+        called |= {("ssm", "GetParameter")} if "AmazonSSM.GetParameter" in text else set()
+        called |= {("events", "PutEvents")} if "AWSEvents.PutEvents" in text else set()
+        if path.name == "table.c":
+            called |= {("dynamodb", action) for action in re.findall(r'"(GetItem|PutItem|UpdateItem|DeleteItem|Query|Scan|BatchWriteItem|TransactWriteItems)"', text)}
+        if path.name in ("queue.c", "message.c"):
+            called |= {("sqs", action) for action in re.findall(r'"(\w+Message\w*|GetQueueUrl|GetQueueAttributes)"', text) if action != "MaxNumberOfMessages"}
+    assert called == named
+
+
+def test_the_policies_beside_the_templates_are_theirs():
+    for name, document in policies.policies().items():
+        path = DEPLOY / f"policies/{name}.json"
+        if name == "api" and not path.exists():
+            continue  # comes with the upload API
+        assert json.loads(path.read_text()) == document, f"{name}: run tools/policies.py"
+
+
+# AWS has no narrower resource for these: what does not exist yet, and a log-in.
+WIDE = {"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses", "ecr:GetAuthorizationToken"}
+
+
+def roles_of_all():
+    stack = cfn.Stack(TEMPLATE, **ALL)
+    yield from ((logical, stack) for logical, resource in stack.resources.items() if resource["Type"] == "AWS::IAM::Role")
+
+
+def test_no_statement_names_more_than_it_needs():
+    for logical, stack in roles_of_all():
+        for statement in policies.role(stack, logical)["Statement"]:
+            actions, resources = listed(statement["Action"]), listed(statement["Resource"])
+            assert not any("*" in action for action in actions), (logical, statement)
+            if resources == ["*"]:
+                assert set(actions) <= WIDE, (logical, statement)
+                continue
+            for resource in resources:
+                assert re.fullmatch(r"arn:aws:[^*]+(/\*|:\*)?", resource), (logical, resource)
+        trust, = stack.resources[logical]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert list(trust["Principal"]) == ["Service"] and isinstance(trust["Principal"]["Service"], str)
+
+
+def test_who_may_write_the_source_may_not_read_it_and_the_other_way_round():
+    stack = cfn.Stack(TEMPLATE, **ALL)
+    source = f"arn:aws:s3:::{stack.ref('Source')}/"
+
+    def may(role):
+        return {action for statement in policies.role(stack, role)["Statement"] for action in listed(statement["Action"])
+                if any(resource.startswith(source) for resource in listed(statement["Resource"]))}
+    assert may("FunctionRole") == may("WorkerRole") == {"s3:GetObject"}
+    assert may("ApiRole") == {"s3:PutObject", "s3:DeleteObject"}
+
+
+def test_lambda_page_has_the_same_rights():
+    page = (ROOT / "docs/lambda.md").read_text()
+    shown = json.loads(next(block for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if '"Statement"' in block))
+    assert granted(shown) == granted(json.loads((DEPLOY / "policies/function.json").read_text()))
+
+
+def of_file(place):
+    text = (DEPLOY / "policies/function.json").read_text()
+    for name, value in {**names(place), "REGION": "us-east-1", "ACCOUNT": "123456789012"}.items():
+        text = text.replace(name, value)
+    return json.loads(text)
+
+
+def test_the_functions_policy_is_enough_under_enforcement(enforced):
+    place = function(enforced, of_file, PIXMILL_S3_MULTIPART="65536")
+    try:
+        place.put("a/cat.jpg")
+        place.put("bad.jpg", picture()[:3000])
+        assert run(place, s3_event(place.source, "a/cat.jpg", "0A"))["done"] == 1
+        assert run(place, s3_event(place.source, "bad.jpg"))["failed"][0]["code"] == "truncated-image"
+        place.s3.delete_object(Bucket=place.source, Key="a/cat.jpg")
+        assert run(place, s3_event(place.source, "a/cat.jpg", "0B", "ObjectRemoved:Delete"))["done"] == 1
+        assert place.keys() == [] and not [line for line in place.runtime.log() if line.get("result") == "access-denied"]
+    finally:
+        place.close()
+
+
+# ---- the graph, link by link ----
+
+def kinds(stack, kind):
+    return {logical: resource["Properties"] for logical, resource in stack.resources.items() if resource["Type"] == kind}
+
+
+def denies_plain(document, arns):
+    return any(statement["Effect"] == "Deny" and statement["Principal"] == "*" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}} and
+               set(listed(statement["Resource"])) == set(arns) for statement in document["Statement"])
+
+
+def broken_links(template, **options):
+    """The names of all that is not wired as it should be."""
+    stack, broken = cfn.Stack(template, **{**ALL, **options}), []
+
+    def must(holds, name):
+        if not holds:
+            broken.append(name)
+
+    alias, topic, dead = (stack.ref(name) for name in ("Alias", "Topic", "Dead"))
+    source_arn, destination_arn = stack.attribute("Source", "Arn"), stack.attribute("Destination", "Arn")
+    resources = {name: resource.get("Properties", {}) for name, resource in stack.resources.items()}
+    notification = resources["Source"]["NotificationConfiguration"]
+    if options.get("Trigger") == "direct":
+        calls = notification.get("LambdaConfigurations", [])
+        must([call["Event"] for call in calls] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"] and all(call["Function"] == alias for call in calls), "notification -> alias")
+        permission = resources.get("SourceMayInvoke", {})
+        must(permission.get("FunctionName") == alias and permission.get("SourceArn") == source_arn and permission.get("SourceAccount") == stack.account, "permission -> alias")
+    else:
+        must(notification.get("EventBridgeConfiguration") == {"EventBridgeEnabled": True}, "bucket -> EventBridge")
+        must(resources["Rule"]["EventPattern"]["detail"]["bucket"]["name"] == [stack.ref("Source")], "rule -> source")
+        must([target["Arn"] for target in resources["Rule"]["Targets"]] == [stack.attribute("Events", "Arn")], "rule -> queue")
+        sends = resources["EventsPolicy"]["PolicyDocument"]["Statement"][0]
+        must(sends["Resource"] == stack.attribute("Events", "Arn") and sends["Condition"]["ArnEquals"]["aws:SourceArn"] == stack.attribute("Rule", "Arn"), "queue lets rule")
+        mapping = resources["EventSource"]
+        must(mapping["FunctionName"] == alias and mapping["EventSourceArn"] == stack.attribute("Events", "Arn"), "event source -> alias")
+        must(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], "partial batches")
+        must(resources["Events"]["VisibilityTimeout"] >= 6 * int(stack.parameters["Timeout"]), "visibility")
+    for name, queue in kinds(stack, "AWS::SQS::Queue").items():
+        if name != "Dead":
+            must(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn") == stack.attribute("Dead", "Arn"), f"{name} -> dead letters")
+    ends = resources["FunctionEnds"]
+    must(ends["FunctionName"] == stack.ref("Function") and ends["Qualifier"] == "live" and
+         ends["DestinationConfig"]["OnFailure"]["Destination"] == stack.attribute("Dead", "Arn"), "alias -> on-failure destination")
+    must(resources["Alias"]["FunctionVersion"] == stack.attribute("Version", "Version"), "alias -> version")
+    for function, log in (("Function", "FunctionLog"), ("ApiFunction", "ApiLog")):
+        must(resources[function]["LoggingConfig"]["LogGroup"] == stack.ref(log), f"{function} -> log")
+        must(resources[log]["LogGroupName"] == f"/aws/lambda/{resources[function]['FunctionName']}" and resources[log].get("RetentionInDays"), f"{log}'s name and retention")
+    must(resources["Task"]["ContainerDefinitions"][0]["LogConfiguration"]["Options"]["awslogs-group"] == stack.ref("HeavyLog"), "worker -> log")
+    environment = resources["Function"]["Environment"]["Variables"]
+    worker = {pair["Name"]: pair["Value"] for pair in resources["Task"]["ContainerDefinitions"][0]["Environment"]}
+    must(environment["PIXMILL_SOURCE"] == worker["PIXMILL_SOURCE"] == stack.ref("Source"), "environment: source")
+    must(environment["PIXMILL_DESTINATION"] == worker["PIXMILL_DESTINATION"] == stack.ref("Destination"), "environment: destination")
+    must(environment["PIXMILL_DEAD_LETTERS"] == worker["PIXMILL_DEAD_LETTERS"] == dead, "environment: dead letters")
+    must(environment.get("PIXMILL_HEAVY_QUEUE") == worker["PIXMILL_QUEUE"] == stack.ref("HeavyQueue"), "environment: heavy queue")
+    must(environment["PIXMILL_TABLE"] == worker["PIXMILL_TABLE"] == stack.ref("Images"), "environment: table")
+    for name, alarm in kinds(stack, "AWS::CloudWatch::Alarm").items():
+        wanted = stack.ref("ScaleFromZero") if name == "HeavyWaitsAlarm" else topic
+        must(alarm.get("AlarmActions") == [wanted], f"{name} -> {'worker' if name == 'HeavyWaitsAlarm' else 'topic'}")
+    for notice in resources["Budget"]["NotificationsWithSubscribers"]:
+        must(notice["Subscribers"] == [{"SubscriptionType": "SNS", "Address": topic}], "budget -> topic")
+    must("budgets.amazonaws.com" in resources["TopicPolicy"]["PolicyDocument"]["Statement"][0]["Principal"]["Service"], "topic lets budget")
+    for name, arn in (("Source", source_arn), ("Destination", destination_arn)):
+        bucket = resources[name]
+        must(set(bucket.get("PublicAccessBlockConfiguration", {}).values()) == {True} and len(bucket["PublicAccessBlockConfiguration"]) == 4, f"{name}: not public")
+        must(bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"].get("KMSMasterKeyID") == ALL["KmsKeyArn"], f"{name}: key")
+        must(any("AbortIncompleteMultipartUpload" in rule for rule in bucket["LifecycleConfiguration"]["Rules"]), f"{name}: failed uploads go")
+        own = [policy for policy in kinds(stack, "AWS::S3::BucketPolicy").values() if policy["Bucket"] == stack.ref(name)]
+        must(len(own) == 1 and denies_plain(own[0]["PolicyDocument"], [arn, f"{arn}/*"]), f"{name}: only by TLS")
+        must(stack.resources[name]["DeletionPolicy"] == stack.resources[name]["UpdateReplacePolicy"] == "Retain", f"{name}: stays")
+    must(stack.resources["Images"].get("DeletionPolicy") == "Retain", "Images: stays")
+    reads = [statement for statement in resources["DestinationPolicy"]["PolicyDocument"]["Statement"] if statement["Effect"] == "Allow"]
+    distribution = f"arn:aws:cloudfront::{stack.account}:distribution/{stack.ref('Distribution')}"
+    must(len(reads) == 1 and reads[0]["Condition"] == {"StringEquals": {"aws:SourceArn": distribution}} and reads[0]["Action"] == "s3:GetObject", "destination lets distribution")
+    delivery = resources["Distribution"]["DistributionConfig"]
+    must(delivery.get("WebACLId") == ALL["EdgeWebAclArn"], "distribution -> web ACL")
+    must(delivery["Origins"][0]["DomainName"] == stack.attribute("Destination", "RegionalDomainName") and
+         delivery["Origins"][0].get("OriginAccessControlId") == stack.attribute("OriginAccess", "Id"), "distribution -> destination")
+    must(delivery["DefaultCacheBehavior"].get("ResponseHeadersPolicyId") == stack.ref("HeaderPolicy"), "distribution -> headers")
+    must(delivery["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https", "distribution: TLS")
+    must(resources["WebAclOfApi"]["WebACLArn"] == stack.attribute("WebAcl", "Arn") and
+         resources["WebAclOfApi"]["ResourceArn"].endswith(f"/restapis/{stack.ref('RestApi')}/stages/{stack.ref('ApiStage')}"), "API stage -> web ACL")
+    must(resources["GatewayMayInvoke"]["FunctionName"] == stack.ref("ApiFunction") and f":{stack.ref('RestApi')}/" in resources["GatewayMayInvoke"]["SourceArn"], "gateway -> function")
+    routes = [(path, method, route) for path, methods in resources["RestApi"]["Body"]["paths"].items() for method, route in methods.items()]
+    must(routes and all(stack.attribute("ApiFunction", "Arn") in route["x-amazon-apigateway-integration"]["uri"] for _, _, route in routes), "routes -> function")
+    must(all(bool(route["security"]) == (method != "options") for _, method, route in routes), "never open")
+    scheme = {"iam": "sigv4", "key": "key", "jwt": "jwt"}[stack.parameters["Api"]]
+    must(all(route["security"] == [{scheme: []}] for _, method, route in routes if method != "options"), "authorised as the parameter says")
+    must(stack.resources["Alias"].get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate", {}).get("DeploymentGroupName") == stack.ref("ShiftGroup"), "alias -> CodeDeploy")
+    must({alarm["Name"] for alarm in resources["ShiftGroup"]["AlarmConfiguration"]["Alarms"]} == {stack.ref("ErrorsAlarm"), stack.ref("FailureShareAlarm")} and
+         "DEPLOYMENT_STOP_ON_ALARM" in resources["ShiftGroup"]["AutoRollbackConfiguration"]["Events"], "rollback on alarm")
+    must(resources["Shield"]["ResourceArn"] == distribution, "Shield -> distribution")
+    return broken
+
+
+@pytest.mark.parametrize("options", [{}, {"Trigger": "direct"}, {"Api": "key"}, {"Api": "jwt", "ApiUserPoolArn": "arn:aws:cognito-idp:us-east-1:1:userpool/x"},
+                                     {"SourcePrefix": "in/"}, *({"Timeout": seconds} for seconds in TEMPLATE["Parameters"]["Timeout"]["AllowedValues"])], ids=str)
+def test_everything_is_wired(options):
+    assert broken_links(TEMPLATE, **options) == []
+
+
+def drop(*path):
+    def change(template):
+        place = template["Resources"]
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+    return change
+
+
+def put(value, *path):
+    def change(template):
+        place = template["Resources"]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+    return change
+
+
+P = "Properties"
+CUTS = [
+    ("bucket -> EventBridge", drop("Source", P, "NotificationConfiguration", "EventBridgeConfiguration")),
+    ("rule -> source", put(["elsewhere"], "Rule", P, "EventPattern", "detail", "bucket", "name")),
+    ("rule -> queue", put([], "Rule", P, "Targets")),
+    ("queue lets rule", put("arn:aws:sqs:x", "EventsPolicy", P, "PolicyDocument", "Statement", 0, "Resource")),
+    ("event source -> alias", put({"Ref": "Function"}, "EventSource", P, "FunctionName")),
+    ("partial batches", drop("EventSource", P, "FunctionResponseTypes")),
+    ("visibility", put(30, "Events", P, "VisibilityTimeout")),
+    ("Events -> dead letters", drop("Events", P, "RedrivePolicy")),
+    ("HeavyQueue -> dead letters", drop("HeavyQueue", P, "RedrivePolicy")),
+    ("alias -> on-failure destination", put("$LATEST", "FunctionEnds", P, "Qualifier")),
+    ("alias -> version", put("$LATEST", "Alias", P, "FunctionVersion")),
+    ("Function -> log", put({"Ref": "ApiLog"}, "Function", P, "LoggingConfig", "LogGroup")),
+    ("FunctionLog's name and retention", drop("FunctionLog", P, "RetentionInDays")),
+    ("worker -> log", put("x", "Task", P, "ContainerDefinitions", 0, "LogConfiguration", "Options", "awslogs-group")),
+    ("environment: heavy queue", drop("Function", P, "Environment", "Variables", "PIXMILL_HEAVY_QUEUE")),
+    ("environment: source", put("x", "Function", P, "Environment", "Variables", "PIXMILL_SOURCE")),
+    ("environment: dead letters", put("x", "Function", P, "Environment", "Variables", "PIXMILL_DEAD_LETTERS")),
+    *((f"{name} -> topic", drop(name, P, "AlarmActions")) for name in TEMPLATE["Resources"] if name.endswith("Alarm") and name != "HeavyWaitsAlarm"),
+    ("HeavyWaitsAlarm -> worker", drop("HeavyWaitsAlarm", P, "AlarmActions")),
+    ("budget -> topic", put([], "Budget", P, "NotificationsWithSubscribers", 0, "Subscribers")),
+    ("topic lets budget", put(["cloudwatch.amazonaws.com"], "TopicPolicy", P, "PolicyDocument", "Statement", 0, "Principal", "Service")),
+    ("Source: not public", put(False, "Source", P, "PublicAccessBlockConfiguration", "BlockPublicPolicy")),
+    ("Destination: only by TLS", put("Allow", "DestinationPolicy", P, "PolicyDocument", "Statement", 0, "Effect")),
+    ("Source: only by TLS", drop("SourcePolicy")),
+    ("Source: stays", put("Delete", "Source", "DeletionPolicy")),
+    ("Destination: stays", put("Delete", "Destination", "UpdateReplacePolicy")),
+    ("Images: stays", drop("Images", "DeletionPolicy")),
+    ("Source: failed uploads go", put([], "Source", P, "LifecycleConfiguration", "Rules")),
+    ("destination lets distribution", put({}, "DestinationPolicy", P, "PolicyDocument", "Statement", 1, "Fn::If", 1, "Condition")),
+    ("distribution -> web ACL", drop("Distribution", P, "DistributionConfig", "WebACLId")),
+    ("distribution -> destination", drop("Distribution", P, "DistributionConfig", "Origins", 0, "OriginAccessControlId")),
+    ("distribution -> headers", drop("Distribution", P, "DistributionConfig", "DefaultCacheBehavior", "ResponseHeadersPolicyId")),
+    ("API stage -> web ACL", put("x", "WebAclOfApi", P, "ResourceArn")),
+    ("gateway -> function", put({"Ref": "Function"}, "GatewayMayInvoke", P, "FunctionName")),
+    ("never open", put([], "RestApi", P, "Body", "paths", "/images", "get", "security")),
+    ("alias -> CodeDeploy", drop("Alias", "UpdatePolicy")),
+    ("rollback on alarm", put([], "ShiftGroup", P, "AlarmConfiguration", "Alarms")),
+    ("Shield -> distribution", put("x", "Shield", P, "ResourceArn")),
+]
+DIRECT = [
+    ("notification -> alias", put({"Ref": "Function"}, "Source", P, "NotificationConfiguration", "LambdaConfigurations", "Fn::If", 1, 0, "Function")),
+    ("permission -> alias", drop("SourceMayInvoke", P, "SourceAccount")),
+]
+
+
+@pytest.mark.parametrize("name,cut,options", [(*cut, {}) for cut in CUTS] + [(*cut, {"Trigger": "direct"}) for cut in DIRECT], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_link_that_is_cut_is_seen(name, cut, options):
+    changed = copy.deepcopy(TEMPLATE)
+    cut(changed)
+    assert name in broken_links(changed, **options)
+
+
+# ---- what alarms, dashboard and saved queries look at is really printed ----
+
+@pytest.fixture(scope="module")
+def printed(moto):
+    """The log of one picture that was done, one that failed, and a cold start."""
+    place = Place(moto)
+    add_table(place, moto)
+    try:
+        place.put("cat.jpg")
+        place.put("bad.jpg", picture()[:3000])
+        for key in ("cat.jpg", "bad.jpg"):
+            run(place, s3_event(place.source, key, "0A"))
+        yield place.runtime.log()
+    finally:
+        place.close()
+
+
+def metrics_of(lines):
+    return {(directive["Namespace"], metric["Name"], tuple(dimensions)) for line in lines if "_aws" in line for directive in line["_aws"]["CloudWatchMetrics"]
+            for metric in directive["Metrics"] for dimensions in directive["Dimensions"]}
+
+
+def watched(properties):
+    """(namespace, metric, names of dimensions) of an alarm or a scaling policy."""
+    if "Metrics" in properties:
+        return [(part["MetricStat"]["Metric"]["Namespace"], part["MetricStat"]["Metric"]["MetricName"], tuple(one["Name"] for one in part["MetricStat"]["Metric"]["Dimensions"]))
+                for part in properties["Metrics"] if "MetricStat" in part]
+    return [(properties["Namespace"], properties["MetricName"], tuple(one["Name"] for one in properties["Dimensions"]))]
+
+
+# AWS's own metrics, by its documentation.
+AWS_METRICS = {*(("AWS/Lambda", name, ("FunctionName",)) for name in ("Errors", "Throttles", "Duration", "DestinationDeliveryFailures", "Invocations")),
+               *(("AWS/SQS", name, ("QueueName",)) for name in ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage")),
+               ("ECS/ContainerInsights", "RunningTaskCount", ("ClusterName", "ServiceName"))}
+
+
+def test_what_alarms_and_dashboard_look_at_is_emitted(printed):
+    stack, known = cfn.Stack(TEMPLATE, **ALL), metrics_of(printed) | AWS_METRICS
+    alarms = kinds(stack, "AWS::CloudWatch::Alarm")
+    for name, alarm in alarms.items():
+        assert set(watched(alarm)) <= known, name
+        if any(namespace == "Pixmill" for namespace, *_ in watched(alarm)):
+            assert f'"Value": "{stack.ref("Function")}"' in json.dumps(alarm)  # Service is the function's name
+    assert {line["Service"] for line in printed if "_aws" in line} == {"thumbs"}  # AWS_LAMBDA_FUNCTION_NAME
+    assert len(alarms) == 10
+    board = json.loads(stack.resources["Dashboard"]["Properties"]["DashboardBody"])
+    for widget in board["widgets"]:
+        row = None
+        for metric in widget["properties"]["metrics"]:
+            row = [was if now == "." else now for was, now in zip(row or metric, metric)]
+            assert (row[0], row[1], (row[2],)) in known, row
+
+
+def test_what_saved_queries_ask_for_is_printed(printed):
+    fields = {name for line in printed for name in line} | {"@timestamp"}
+    stack = cfn.Stack(TEMPLATE, **ALL)
+    words = {"filter", "stats", "count", "as", "latest", "by", "sort", "desc", "asc", "limit", "fields", "or", "like", "ispresent", "avg", "pct"}
+    for name, query in kinds(stack, "AWS::Logs::QueryDefinition").items():
+        assert query["LogGroupNames"] == [stack.ref("FunctionLog")], name
+        text = re.sub(r'"[^"]*"|/\^[^/]*/', "", query["QueryString"])
+        made = set(re.findall(r"\bas (\w+)", text))
+        assert set(re.findall(r"@?\b[A-Za-z]\w*", text)) - words - made <= fields, name
+    assert [line["code"] for line in printed if line.get("message") == "not processed"] == ["truncated-image"]  # failures by code
+    assert {line["message"] for line in printed if str(line.get("message")).startswith("table.")} >= {"table.claim", "table.finish"}
+    story = [line for line in printed if any(str(line.get(field)).endswith("/cat.jpg") for field in ("key", "target", "ImageId"))]
+    assert len({line.get("message") for line in story}) >= 4
+    assert all(name in {line.get("message") for line in story} for name in ("store.open", "table.claim", "done"))
