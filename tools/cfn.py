@@ -87,7 +87,7 @@ class Stack:
         self.refs.append((self.current, name))
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind == "AWS::S3::Bucket":
-            return self.resolve(properties["BucketName"])
+            return self.resolve(properties.get("BucketName", self.short(name).lower()))
         if kind == "AWS::Lambda::Function":
             return self.resolve(properties["FunctionName"])
         if kind == "AWS::Logs::LogGroup":
