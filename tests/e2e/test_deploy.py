@@ -10,12 +10,16 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 import types
 import zipfile
 
 import pytest
+from botocore.exceptions import ClientError
 
 from aws import KEYS, s3_event
 from conftest import PROGRAM
@@ -28,6 +32,7 @@ sys.path.insert(0, str(TOOLS))
 cfn = pytest.importorskip("cfn", reason="PyYAML is not installed")
 import policies  # noqa: E402
 
+pytestmark = pytest.mark.skipif(bool(os.environ.get("PIXMILL_SANITIZED")), reason="a sanitizer sees nothing of it")
 PACKAGE = {"PackageBucket": "packages", "PackageKey": "pixmill.zip"}
 ALL = {**PACKAGE, "Trigger": "queue", "Api": "iam", "Delivery": "cloudfront", "EdgeWebAclArn": "arn:aws:wafv2:us-east-1:1:global/webacl/x/y", "Shift": "Canary10Percent5Minutes",
        "ShieldProtection": "yes", "HeavyImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/pixmill:1", "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
@@ -436,23 +441,15 @@ def test_what_saved_queries_ask_for_is_printed(printed):
 
 # ---- deploy/deploy against moto ----
 
-@pytest.fixture(scope="module")
-def own_moto():
-    from aws import Moto
-    moto = Moto()
-    yield moto
-    moto.close()
-
-
 @pytest.fixture
-def tool(own_moto, monkeypatch, tmp_path, capsys):
+def tool(moto, monkeypatch, tmp_path, capsys):
     """deploy/deploy, with the aws command line in this process: it takes a second to start otherwise."""
     driver = pytest.importorskip("awscli.clidriver", reason="the aws command line is not installed")
     loader = importlib.machinery.SourceFileLoader("deploy_tool", str(DEPLOY / "deploy"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("deploy_tool", loader))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     loader.exec_module(module)
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": own_moto.endpoint, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull, "AWS_DEFAULT_OUTPUT": "json"}.items():
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": moto.endpoint, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull, "AWS_DEFAULT_OUTPUT": "json"}.items():
         monkeypatch.setenv(name, value)
     calls, line = [], driver.create_clidriver()
 
@@ -489,17 +486,17 @@ def described(moto, name):
     return next((stack for stack in stacks if stack["StackName"] == name and "DELETE" not in stack["StackStatus"]), None)
 
 
-def test_deploy_update_and_delete(own_moto, tool):
+def test_deploy_update_and_delete(moto, tool):
     out = tool("first", "--dry-run")
     assert "Add     Function AWS::Lambda::Function" in out and out.endswith("a dry run: nothing was changed\n")
-    assert not any("execute-change-set" in call for call in tool.calls) and described(own_moto, "first") is None
+    assert not any("execute-change-set" in call for call in tool.calls) and described(moto, "first") is None
 
     outputs = dict(line.split() for line in tool("first").splitlines() if re.match(r"\w+ +\S+$", line))
     assert re.fullmatch(r"first-source-[0-9a-f]{12}", outputs["SourceBucketName"])
     # Each through its own API. moto drops these kinds, so that they are not shown here: AWS::S3::BucketPolicy, AWS::SQS::QueuePolicy, AWS::SNS::TopicPolicy,
     # AWS::Lambda::EventInvokeConfig, AWS::CloudWatch::Alarm, AWS::Logs::QueryDefinition, AWS::Budgets::Budget; and of a
     # bucket its notification, its public access block, CORS and lifecycle.
-    functions, s3 = own_moto.client("lambda"), own_moto.client("s3")
+    functions, s3 = moto.client("lambda"), moto.client("s3")
     made = functions.get_function(FunctionName="first")["Configuration"]
     assert (made["Runtime"], made["Handler"], made["Timeout"], made["MemorySize"]) == ("provided.al2023", "bootstrap", 90, 1769)
     variables = made["Environment"]["Variables"]
@@ -507,13 +504,13 @@ def test_deploy_update_and_delete(own_moto, tool):
     assert functions.get_alias(FunctionName="first", Name="live")["FunctionVersion"] == "1"
     for bucket in (outputs["SourceBucketName"], outputs["DestinationBucketName"]):
         assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    table = own_moto.client("dynamodb").describe_table(TableName=outputs["TableNameInUse"])["Table"]
+    table = moto.client("dynamodb").describe_table(TableName=outputs["TableNameInUse"])["Table"]
     assert table["KeySchema"] == [{"AttributeName": "ImageId", "KeyType": "HASH"}] and table["GlobalSecondaryIndexes"][0]["IndexName"] == "failures"
-    role = own_moto.client("iam").get_role_policy(RoleName=made["Role"].split("/")[-1], PolicyName="pixmill")["PolicyDocument"]
+    role = moto.client("iam").get_role_policy(RoleName=made["Role"].split("/")[-1], PolicyName="pixmill")["PolicyDocument"]
     assert set(re.findall(r"\b(?:s3|dynamodb|sqs|logs|ec2|kms):[A-Z]\w+", str(role))) == granted(json.loads((DEPLOY / "policies/function.json").read_text()))
 
     # The wiring that moto drops is made by hand, and a picture sent through, with the function's own environment.
-    place = Place(own_moto)
+    place = Place(moto)
     place.environment.update({name: str(value) for name, value in variables.items()})
     place.environment["PIXMILL_DEAD_LETTERS"] = ""  # moto's address of a queue names AWS's host
     place.source, place.target = outputs["SourceBucketName"], outputs["DestinationBucketName"]
@@ -524,36 +521,36 @@ def test_deploy_update_and_delete(own_moto, tool):
     finally:
         place.close()
 
-    assert "nothing to change" in tool("first") or described(own_moto, "first")["StackStatus"] == "UPDATE_COMPLETE"
-    before = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described(own_moto, "first")["Parameters"]}
+    assert "nothing to change" in tool("first") or described(moto, "first")["StackStatus"] == "UPDATE_COMPLETE"
+    before = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described(moto, "first")["Parameters"]}
     tool("first", "--update", "Memory=2048")
     tool("first", "--update")
-    after = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described(own_moto, "first")["Parameters"]}
+    after = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described(moto, "first")["Parameters"]}
     assert after["Memory"] == "2048" and after["Release"] != before["Release"] and {**after, "Memory": "", "Release": ""} == {**before, "Memory": "", "Release": ""}
 
     out = tool("first", "--delete")
     assert f"kept the bucket {outputs['SourceBucketName']}" in out and f"kept the table {outputs['TableNameInUse']}" in out
-    assert described(own_moto, "first") is None
+    assert described(moto, "first") is None
     assert not any(call[:2] in (["s3api", "delete-objects"], ["s3api", "delete-bucket"], ["dynamodb", "delete-table"]) for call in tool.calls)
     assert tool("first", "--delete") == "there is no stack first\n"
 
 
 @pytest.mark.parametrize("step", ["put-object", "execute-change-set"])
-def test_ended_half_way_and_run_again_it_comes_to_the_same(own_moto, tool, step):
+def test_ended_half_way_and_run_again_it_comes_to_the_same(moto, tool, step):
     name = f"again-{step.split('-')[0]}"
     with pytest.raises(KeyboardInterrupt):
         tool(name, f"Recipe={{outputs: [{{id: {step}}}]}}", stop_at=step)
     tool(name, f"Recipe={{outputs: [{{id: {step}}}]}}")
-    stack = described(own_moto, name)
+    stack = described(moto, name)
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     assert {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}["Recipe"] == f"{{outputs: [{{id: {step}}}]}}"
 
 
-def test_a_trigger_is_merged_into_the_notification_that_is_there(own_moto, tool):
-    s3 = own_moto.client("s3")
+def test_a_trigger_is_merged_into_the_notification_that_is_there(moto, tool):
+    s3 = moto.client("s3")
     s3.create_bucket(Bucket="mine")
-    queue = own_moto.client("sqs").create_queue(QueueName="theirs")["QueueUrl"]
-    arn = own_moto.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    queue = moto.client("sqs").create_queue(QueueName="theirs")["QueueUrl"]
+    arn = moto.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     theirs = {"Id": "theirs", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "theirs/"}]}}}
     merged = tool.module.merged
     before = {"QueueConfigurations": [theirs]}
@@ -573,14 +570,14 @@ def test_a_trigger_is_merged_into_the_notification_that_is_there(own_moto, tool)
     assert "LambdaFunctionConfigurations" not in now and now["QueueConfigurations"][0]["Id"] == "theirs"
 
 
-def test_pictures_are_deleted_only_when_told_so_twice(own_moto, tool, monkeypatch):
+def test_pictures_are_deleted_only_when_told_so_twice(moto, tool, monkeypatch):
     outputs = dict(line.split() for line in tool("gone").splitlines() if re.match(r"\w+ +\S+$", line))
-    s3 = own_moto.client("s3")
+    s3 = moto.client("s3")
     s3.put_object(Bucket=outputs["SourceBucketName"], Key="photo.jpg", Body=b"x")
     monkeypatch.setattr("builtins.input", lambda _: "no")
     with pytest.raises(SystemExit, match="nothing was deleted"):
         tool("gone", "--delete", "--with-pictures")
-    assert described(own_moto, "gone") and s3.list_objects_v2(Bucket=outputs["SourceBucketName"])["KeyCount"] == 1
+    assert described(moto, "gone") and s3.list_objects_v2(Bucket=outputs["SourceBucketName"])["KeyCount"] == 1
     tool("gone", "--delete", "--with-pictures", "--yes")
     assert outputs["SourceBucketName"] not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
@@ -688,3 +685,138 @@ def test_the_buildspec_runs(tmp_path):
     (tmp_path / "log").unlink()
     assert subprocess.run(["bash", "-ec", "\n".join(commands)], cwd=tmp_path, env=environment, capture_output=True).returncode
     assert "aws" not in (tmp_path / "log").read_text()
+
+
+# ---- the pages ----
+
+PAGE, SECURITY = (ROOT / "docs/deploy.md").read_text(), (ROOT / "docs/security.md").read_text()
+STEPS = re.findall(r"^### (\d)\. (.+?)\n(.*?)(?=^###? )", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def test_the_page_has_the_templates_parameters():
+    done = subprocess.run([sys.executable, TOOLS / "deploy_page.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_console_is_told_what_the_template_says():
+    assert [number for number, *_ in STEPS] == ["1", "2", "3", "4", "5"]
+    function, table = TEMPLATE["Resources"]["Function"]["Properties"], TEMPLATE["Resources"]["Images"]["Properties"]
+    fields = {name: value for _, _, text in STEPS for name, value in re.findall(r"^\| ([^|]+?) \| (.+?) \|$", text, re.M)}
+    assert f"`{function['Runtime']}`" in fields["Runtime"] and f"`{function['Handler']}`" in fields["Runtime settings, Handler"]
+    assert fields["General configuration, Memory"] == f"`{TEMPLATE['Parameters']['Memory']['Default']}` MB"
+    assert fields["General configuration, Timeout"] == f"`{TEMPLATE['Parameters']['Timeout']['Default']}` s"
+    assert all(f"`{architecture}`" in fields["Architecture"] for architecture in TEMPLATE["Parameters"]["Architecture"]["AllowedValues"])
+    assert fields["Monitoring, Log format"] == function["LoggingConfig"]["LogFormat"]
+    told = set(re.findall(r"PIXMILL_\w+", fields["Environment variables"]))
+    assert told <= set(function["Environment"]["Variables"])
+    assert fields["Partition key"].startswith(f"`{table['KeySchema'][0]['AttributeName']}`")
+    assert table["TimeToLiveSpecification"]["AttributeName"] in fields["Additional settings, Time to Live"]
+    assert all(f"`{key['AttributeName']}`" in fields["Secondary indexes, Create global index"] for key in table["GlobalSecondaryIndexes"][0]["KeySchema"])
+
+
+def test_names_that_the_pages_name_are_there():
+    for page in (PAGE, SECURITY):
+        for path in re.findall(r"\]\(([^)#]+)\)", page):
+            assert path.startswith("https://") or (ROOT / "docs" / path).exists(), path
+    known = re.findall(r'"([a-z]+(?:-[a-z]+)+)"', (ROOT / "src/base/status.h").read_text())
+    for code in ("bad-event", "access-denied", "no-such-table", "unsupported-format", "output-name-taken"):
+        assert code in PAGE and code in known
+    roles = {name for template in ("template", "pipeline") for name, resource in cfn.load(DEPLOY / f"{template}.yaml")["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
+    assert roles == set(re.findall(r"`(\w+Role)`", SECURITY))
+    for word in re.findall(r"deploy/deploy .*?(\w+)=", PAGE):
+        assert word in TEMPLATE["Parameters"]
+    assert "never pass the web ACL" in SECURITY and "Shield Standard" in SECURITY and "Not verified, for lack of an account" in PAGE
+
+
+class Line:
+    """The aws command line, kept running: its start takes longer than what it does. `folder/aws` asks it."""
+
+    def __init__(self, folder, endpoint):
+        create = pytest.importorskip("awscli.clidriver", reason="the aws command line is not installed").create_clidriver
+        self.calls, self.socket = [], socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(folder / "line"))
+        self.socket.listen()
+        (folder / "aws").write_text(f"""#!{sys.executable} -ES
+import json, os, socket, sys
+line = socket.socket(socket.AF_UNIX)
+line.connect({str(folder / 'line')!r})
+line.sendall(json.dumps([os.getcwd(), sys.argv[1:]]).encode())
+line.shutdown(socket.SHUT_WR)
+code, out, err = json.loads(b"".join(iter(lambda: line.recv(65536), b"")))
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(code)
+""")
+        (folder / "aws").chmod(0o755)
+
+        def serve():
+            driver = create()
+            more = ["--endpoint-url", endpoint]  # version 1 does not heed AWS_ENDPOINT_URL for queues
+            while True:
+                try:
+                    peer, _ = self.socket.accept()
+                except OSError:
+                    return
+                where, arguments = json.loads(b"".join(iter(lambda: peer.recv(65536), b"")))
+                os.chdir(where)
+                self.calls.append(arguments)
+                out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
+                with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                    code = driver.main(arguments + more)
+                if arguments[0] == "s3":
+                    driver = create()  # its commands leave an endpoint behind
+                peer.sendall(json.dumps([code, out.buffer.getvalue().decode(), err.getvalue()]).encode())
+                peer.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+
+
+def test_the_five_steps_with_the_command_line_in_order(moto, tmp_path, monkeypatch):
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": moto.endpoint, "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull, "AWS_DEFAULT_OUTPUT": "json"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    line = Line(tmp_path, moto.endpoint)
+    (tmp_path / "deploy").symlink_to(DEPLOY)
+    (tmp_path / "dist/lambda").mkdir(parents=True)
+    (tmp_path / "dist/lambda/bootstrap").write_text("the program")
+    (tmp_path / "photo.jpg").write_bytes(picture())
+    if not shutil.which("zip"):
+        (tmp_path / "zip").write_text(f'#!/bin/sh\nexec {sys.executable} -m zipfile -c "$2" bootstrap\n')
+        (tmp_path / "zip").chmod(0o755)
+    blocks = [re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for _, _, text in STEPS]
+    assert [len(found) for found in blocks] == [1] * 5
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SOURCE": "five-source", "DESTINATION": "five-processed", "REGION": "us-east-1",
+                   "ACCOUNT": "123456789012", "PATIENCE": "0"}
+    functions, s3 = moto.client("lambda"), moto.client("s3")
+    for number, (block,) in enumerate(blocks, 1):
+        if number == 5:  # moto speaks plain HTTP, and heeds the buckets' policies
+            with pytest.raises(ClientError, match="Forbidden|AccessDenied|403"):
+                s3.put_object(Bucket="five-source", Key="photo.jpg", Body=b"x")
+            for bucket in ("five-source", "five-processed"):
+                assert denies_plain(json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]), [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"])
+                s3.delete_bucket_policy(Bucket=bucket)
+        done = subprocess.run(["bash", "-euc", block], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, (block, done.stdout + done.stderr)
+    made = functions.get_function_configuration(FunctionName="pixmill")
+    policy = moto.client("iam").get_role_policy(RoleName="pixmill", PolicyName="pixmill")["PolicyDocument"]
+    assert not re.search(r"SOURCE|DESTINATION|REGION|ACCOUNT", json.dumps(policy)) and granted(policy) == granted(json.loads((DEPLOY / "policies/function.json").read_text()))
+    assert (made["Runtime"], made["Handler"], made["Timeout"], made["MemorySize"]) == ("provided.al2023", "bootstrap", 90, 1769)
+    statement, = json.loads(functions.get_policy(FunctionName="pixmill")["Policy"])["Statement"]
+    assert statement["Principal"]["Service"] == "s3.amazonaws.com" and "arn:aws:s3:::five-source" in json.dumps(statement)
+    notification, = s3.get_bucket_notification_configuration(Bucket="five-source")["LambdaFunctionConfigurations"]
+    assert notification["LambdaFunctionArn"] == made["FunctionArn"] and notification["Events"] == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    ends = functions.get_function_event_invoke_config(FunctionName="pixmill")
+    assert ends["DestinationConfig"]["OnFailure"]["Destination"].endswith(":pixmill-dead")
+
+    # moto runs no function: the program is started with what was set, and told what the bucket would tell.
+    place = Place(moto)
+    place.environment.update({**made["Environment"]["Variables"], "PIXMILL_DEAD_LETTERS": (tmp_path / "queue.txt").read_text().strip()})
+    place.source, place.target = "five-source", "five-processed"
+    try:
+        assert run(place, s3_event("five-source", "photo.jpg", "0A"))["done"] == 1
+        assert place.size("processed-photo.jpg") == (800, 600)
+        kind, answer = place.runtime.invoke({"key1": "value1", "key2": "value2", "key3": "value3"})
+        assert kind == "error" and answer["errorType"].endswith("bad-event")  # the console's Test button
+    finally:
+        place.close()
+    assert moto.client("dynamodb").get_item(TableName="images", Key={"ImageId": {"S": "five-source/photo.jpg"}})["Item"]["Status"] == {"S": "done"}
