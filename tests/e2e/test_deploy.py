@@ -236,6 +236,8 @@ def broken_links(template, **options):
         must(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], "partial batches")
         must(resources["Events"]["VisibilityTimeout"] >= 6 * int(stack.parameters["Timeout"]), "visibility")
     for name, queue in kinds(stack, "AWS::SQS::Queue").items():
+        own = [policy for policy in kinds(stack, "AWS::SQS::QueuePolicy").values() if policy["Queues"] == [stack.ref(name)]]
+        must(len(own) == 1 and denies_plain(own[0]["PolicyDocument"], [stack.attribute(name, "Arn")]), f"{name}: only by TLS")
         if name != "Dead":
             must(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn") == stack.attribute("Dead", "Arn"), f"{name} -> dead letters")
     ends = resources["FunctionEnds"]
@@ -326,6 +328,7 @@ CUTS = [
     ("partial batches", drop("EventSource", P, "FunctionResponseTypes")),
     ("visibility", put(30, "Events", P, "VisibilityTimeout")),
     ("Events -> dead letters", drop("Events", P, "RedrivePolicy")),
+    *((f"{name}: only by TLS", put("Allow", f"{name}Policy", P, "PolicyDocument", "Statement", at, "Effect")) for name, at in (("Dead", 0), ("Events", 1), ("HeavyQueue", 0))),
     ("HeavyQueue -> dead letters", drop("HeavyQueue", P, "RedrivePolicy")),
     ("alias -> on-failure destination", put("$LATEST", "FunctionEnds", P, "Qualifier")),
     ("alias -> version", put("$LATEST", "Alias", P, "FunctionVersion")),
@@ -644,6 +647,9 @@ def test_the_pipeline_builds_by_the_buildspec_and_deploys_what_it_made():
     assert change["Configuration"]["ChangeSetName"] == execute["Configuration"]["ChangeSetName"]
     assert change["Configuration"]["RoleArn"] == stack.attribute("DeployRole", "Arn")
     assert stack.resources["Build"]["Properties"]["Source"]["BuildSpec"] == "deploy/buildspec.yml"
+    tracked = subprocess.run(["git", "ls-files", "deploy"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode == 0 and tracked.stdout:  # names like build* are often ignored
+        assert {"deploy/buildspec.yml", "deploy/policies/build.json"} <= set(tracked.stdout.split())
     files = cfn.load(DEPLOY / "buildspec.yml")["artifacts"]["files"]
     assert [change["Configuration"][name].split("::")[1] for name in ("TemplatePath", "TemplateConfiguration")] == files
     own = json.loads(stack.parameters["StackParameters"])
