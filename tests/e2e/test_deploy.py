@@ -84,6 +84,12 @@ def test_two_stacks_do_not_collide():
     assert cfn.Stack(TEMPLATE, name="with-dashes-in-it", **ALL).ref("Source") == "with-dashes-in-it-source-94a1b2c3d4e5"
 
 
+def test_a_budget_is_made_only_where_there_are_any():
+    made = {region: "Budget" in cfn.Stack(TEMPLATE, region=region, **PACKAGE).resources for region in ("us-east-1", "eu-west-2", "eu-north-1", "af-south-1")}
+    assert made == {"us-east-1": True, "eu-west-2": True, "eu-north-1": False, "af-south-1": False}
+    assert "Budget" not in cfn.Stack(TEMPLATE, MonthlyBudget=0, **PACKAGE).resources
+
+
 # ---- who may do what ----
 
 def rows(macro):
