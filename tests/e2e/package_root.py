@@ -1,0 +1,62 @@
+"""A root that holds an unpacked package and nothing else but /proc, /tmp and three devices; and one that is hostile as well.
+
+A command runs in it through a script, in namespaces of its own, so that it needs no root. The environment is Lambda's: its
+LD_LIBRARY_PATH points to folders where, in the hostile root, every library of the package lies a second time and ends whoever loads it.
+"""
+import os
+import pathlib
+import subprocess
+
+TASK = "var/task"
+LAMBDA = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+NAME_SERVICES = {"libnss_myhostname.so.2", "libnss_resolve.so.2"}  # the C library loads them by /etc/nsswitch.conf
+DECOY = """#include <stdlib.h>
+#include <unistd.h>
+__attribute__((constructor)) static void loaded(void) { if (write(2, "a decoy was loaded\\n", 19)) abort(); }
+"""
+
+
+def may_unshare():
+    return subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
+
+
+class Root:
+    """`shared` are folders that are seen inside under the same path."""
+
+    def __init__(self, folder, task, shared=(), decoys=False, program="/var/task/bootstrap"):
+        self.folder = folder
+        for name in ("proc", "tmp", "dev", TASK):
+            (folder / name).mkdir(parents=True)
+        subprocess.run(["cp", "-a", f"{task}/.", folder / TASK], check=True)
+        mounts = [f"mount --rbind /proc {folder}/proc"]
+        for name in ("null", "zero", "urandom"):
+            (folder / "dev" / name).touch()
+            mounts.append(f"mount --bind /dev/{name} {folder}/dev/{name}")
+        for path in shared:
+            (folder / str(path).lstrip("/")).mkdir(parents=True, exist_ok=True)
+            mounts.append(f"mount --rbind {path} {folder}/{str(path).lstrip('/')}")
+        if decoys:
+            self.add_decoys()
+        self.script = folder.parent / f"{folder.name}-run"
+        self.script.write_text("#!/bin/sh\n# Runs the package's program with these arguments.\n"
+                               f"exec unshare -rm sh -c '{' && '.join(mounts)} && export LD_LIBRARY_PATH={LAMBDA} && "
+                               f"exec unshare --root={folder} --wd=/var/task {program} \"$@\"' sh \"$@\"\n")
+        self.script.chmod(0o755)
+
+    def add_decoys(self):
+        """Where Amazon Linux has libraries, and where Debian has them."""
+        source = self.folder.parent / "decoy.c"
+        source.write_text(DECOY)
+        decoy = self.folder.parent / "decoy.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", decoy, source], check=True)
+        for place in ("lib64", "usr/lib64", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "opt/lib"):
+            (self.folder / place).mkdir(parents=True)
+            for library in {path.name for path in (self.folder / TASK / "lib").glob("*.so*")} | NAME_SERVICES:
+                os.link(decoy, self.folder / place / library)
+        for name in ("etc/pki/tls",):  # there, but without certificates
+            (self.folder / name).mkdir(parents=True)
+
+    def run(self, *arguments, code=0, **keys):
+        done = subprocess.run([self.script, *map(str, arguments)], capture_output=True, text=True, timeout=120, **keys)
+        assert code is None or done.returncode == code, done.stderr
+        return done

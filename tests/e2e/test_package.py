@@ -1,0 +1,303 @@
+"""The package for Lambda: that it is whole, the same each time, free of the GPL; and that it works where there is nothing else.
+
+Packs the program under test (PIXMILL). tests/package/run is the long form: it builds twice, and runs the tests of pictures in the package.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import zipfile
+
+import boto3
+import pytest
+from botocore.config import Config
+from PIL import Image
+
+from aws import s3_event, s3_events
+from conftest import PROGRAM
+from package_root import Root, may_unshare
+from place import Place, picture
+from test_tls import TlsServer, certificate, write
+
+TREE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TREE / "deploy/packing"))
+
+import components
+import libraries
+
+missing = [tool for tool in ("patchelf", "readelf", "strip", "gcc") if not shutil.which(tool)]
+pytestmark = [pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)}"),
+              pytest.mark.skipif(not pathlib.Path("/var/lib/dpkg/status").exists(), reason="packages are made of Debian's libraries"),
+              pytest.mark.skipif(bool(os.environ.get("PIXMILL_SANITIZED")), reason="a sanitizer's library is not packed")]
+isolated = pytest.mark.skipif(not may_unshare(), reason="no mount namespaces here")
+MACHINE = {"aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
+
+def pack(output, *arguments, code=0, **keys):
+    done = subprocess.run([TREE / "deploy/package", "--program", PROGRAM, "--output", output, *arguments], capture_output=True, text=True, **keys)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    (folder.parent / "mine.yaml").write_text("recipe: {outputs: [{width: 640}]}\n")
+    pack(folder, "--config", folder.parent / "mine.yaml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(dist):
+    return dist / f"pixmill-lambda-{MACHINE}.zip"
+
+
+@pytest.fixture(scope="module")
+def task(dist):
+    return dist / ("lambda" if MACHINE == "x86_64" else f"lambda-{MACHINE}")
+
+
+@pytest.fixture(scope="module")
+def unpacked(archive, tmp_path_factory):
+    """The zip, unpacked by somebody else's program."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            path = pathlib.Path(packed.extract(entry, folder))
+            path.chmod(entry.external_attr >> 16 & 0o777)
+    return folder
+
+
+# ---- what is in it ----
+
+def listing(folder):
+    return {str(path.relative_to(folder)): (path.stat().st_mode & 0o777, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_is_small_and_unpacks_to_what_lies_in_dist(archive, task, unpacked):
+    assert archive.stat().st_size <= 16 << 20
+    assert listing(unpacked) == listing(task)
+    assert stat.S_IMODE((unpacked / "bootstrap").stat().st_mode) == 0o755
+
+
+def test_every_library_that_anything_needs_is_in_it(task):
+    have = {path.name for path in (task / "lib").iterdir()}
+    for path in [task / "bootstrap", *(task / "lib").glob("*.so*")]:
+        assert set(libraries.needed(path)) <= have, path
+    assert set(libraries.loaded(task / "bootstrap")) <= have
+
+
+def test_what_the_program_loads_is_read_from_the_program_as_the_build_names_it():
+    commands = pathlib.Path(PROGRAM).parent / "compile_commands.json"
+    if not commands.exists():
+        pytest.skip("no build folder")
+    named = set(re.findall(r"_SONAME=\W*(lib[\w.+-]+)", commands.read_text()))
+    assert len(named) > 5 and named <= set(libraries.loaded(PROGRAM))
+
+
+def test_the_loader_finds_them_nowhere_else(task):
+    header = subprocess.run(["readelf", "-lW", task / "bootstrap"], capture_output=True, text=True).stdout
+    assert f"interpreter: /var/task/lib/{libraries.LOADERS[MACHINE]}]" in header
+    assert libraries.runpaths(task / "bootstrap") == [("RPATH", "/var/task/lib")]
+    assert [path.name for path in (task / "lib").glob("*.so*") if libraries.runpaths(path)] == []
+
+
+def test_the_same_is_packed_bit_for_bit_another_time(archive, task, tmp_path):
+    old = os.umask(0o077)
+    pack(tmp_path / "again", "--config", archive.parent.parent / "mine.yaml", env={**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1"}, cwd=tmp_path)
+    os.umask(old)
+    assert (tmp_path / "again" / archive.name).read_bytes() == archive.read_bytes()
+    assert (tmp_path / "again/SHA256SUMS").read_text() == (archive.parent / "SHA256SUMS").read_text()
+
+
+def test_the_sums_are_right(dist):
+    done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=dist, capture_output=True, text=True)
+    assert done.returncode == 0 and ".zip: OK" in done.stdout and ".cdx.json: OK" in done.stdout
+
+
+def test_zipping_the_folder_by_hand_packs_the_same_files(task, tmp_path):
+    if not shutil.which("zip"):
+        pytest.skip("no zip")
+    subprocess.run(["zip", "-q", "-1", "-r", tmp_path / "f.zip", "."], cwd=task, check=True)
+    with zipfile.ZipFile(tmp_path / "f.zip") as packed:
+        files = {entry.filename: (entry.external_attr >> 16 & 0o777, packed.read(entry)) for entry in packed.infolist() if not entry.is_dir()}
+    assert files == listing(task)
+
+
+# ---- whose it is ----
+
+@pytest.fixture(scope="module")
+def bill(dist):
+    return json.loads(next(dist.glob("*lambda*.cdx.json")).read_text())
+
+
+def test_the_bill_names_every_file_with_version_and_licence(bill, task):
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    files = [item["value"] for one in bill["components"] for item in one["properties"] if item["name"] == "file"]
+    ours = {f"lib/{path.name}" for path in (task / "lib").glob("*.so*") if libraries.bare(path.name) in libraries.STUBBED or path.name in libraries.EMPTY}
+    assert sorted(files + list(ours)) == sorted(f"lib/{path.name}" for path in (task / "lib").iterdir())
+    for one in bill["components"]:
+        installed = subprocess.run(["dpkg-query", "-W", "-f", "${Version}\n", f"{one['name']}"], capture_output=True, text=True).stdout.split()
+        assert one["version"] in installed and one["licenses"][0]["expression"], one
+        assert f"{one['name']} {one['version']} (" in (task / "NOTICES.txt").read_text()
+
+
+def test_nothing_in_it_is_under_the_gpl(bill):
+    assert components.gpl_components(json.dumps(bill)) == []
+
+
+def test_one_component_under_the_gpl_is_found(bill):
+    bill = json.loads(json.dumps(bill))
+    bill["components"][3]["licenses"] = [{"expression": "GPL-2.0-or-later"}]
+    assert components.gpl_components(json.dumps(bill)) == [bill["components"][3]["name"]]
+
+
+@pytest.mark.parametrize("expression, gpl", [
+    ("GPL-2.0-only", True), ("AGPL-3.0-or-later", True), ("MIT AND GPL-3.0-or-later", True), ("LicenseRef-debian-GPL-2-only", True),
+    ("(GPL-2.0-only OR GPL-3.0-only) AND MIT", True), ("LGPL-3.0-or-later", False), ("LGPL-3.0-or-later OR GPL-2.0-or-later", False),
+    ("MIT AND (BSD-3-Clause OR GPL-2.0-only)", False), ("GPL-3.0-or-later WITH GCC-exception-3.1", False)])
+def test_what_counts_as_gpl(expression, gpl):
+    assert components.is_gpl(expression) == gpl
+
+
+@pytest.mark.parametrize("soname, package", [("libjbig.so.0", "libjbig0"), ("libx265.so.199", "libx265-199"), ("libidn2.so.0", "libidn2-0")])
+def test_the_libraries_under_the_gpl_would_be_found(soname, package):
+    """Of those whose code is left out for it: the licence that stands in their packages."""
+    dpkg = components.Dpkg("/", components_arch())
+    if package not in dpkg.packages:
+        pytest.skip(f"no {package}")
+    assert components.is_gpl(dpkg.licence(package)) and libraries.bare(soname) in libraries.STUBBED
+
+
+def components_arch():
+    return {"x86_64": "amd64"}.get(MACHINE, MACHINE)
+
+
+# ---- that it works where there is nothing else ----
+
+@pytest.fixture(scope="module")
+def root(unpacked, tmp_path_factory):
+    """Decoys of every library wherever a loader may look; no certificates, no shell, no name service."""
+    folder = tmp_path_factory.mktemp("root")
+    return Root(folder / "root", unpacked, ["/tmp", TREE], decoys=True)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.effect_mandelbrot((160, 120), (-2, -1, 1, 1), 60).convert("RGB").save(path)
+    return path
+
+
+FORMATS = ["jpg", "png", "webp", "avif", "gif", "tiff", "jxl"]
+
+
+@isolated
+@pytest.mark.parametrize("extension", FORMATS)
+def test_every_format_is_written_and_read(root, photo, tmp_path, extension):
+    root.run("resize", photo, tmp_path / f"a.{extension}", "--width", 80)
+    root.run("resize", tmp_path / f"a.{extension}", tmp_path / "b.png", "--width", 40)
+    assert Image.open(tmp_path / "b.png").size == (40, 30)
+    # The same bytes as from the build: it is the same code.
+    subprocess.run([PROGRAM, "resize", photo, tmp_path / f"c.{extension}", "--width", "80"], check=True, capture_output=True)
+    assert (tmp_path / f"c.{extension}").read_bytes() == (tmp_path / f"a.{extension}").read_bytes()
+
+
+@isolated
+def test_heic_and_bmp_are_read(root, photo, tmp_path):
+    Image.open(photo).save(tmp_path / "a.bmp")
+    for source in (TREE / "tests/fuzz/corpus/heif/grid.heic", tmp_path / "a.bmp"):
+        root.run("resize", source, tmp_path / "b.png", "--width", 40)
+        assert Image.open(tmp_path / "b.png").width == 40
+
+
+@isolated
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits", "group4"])
+def test_every_compression_of_tiff_is_read(root, photo, tmp_path, compression):
+    Image.open(photo).convert("1" if compression == "group4" else "RGB").save(tmp_path / "a.tiff", compression=compression)
+    root.run("resize", tmp_path / "a.tiff", tmp_path / "b.png", "--width", 40)
+    assert Image.open(tmp_path / "b.png").size == (40, 30)
+
+
+@isolated
+def test_a_watermark_of_text_is_set(root, photo, tmp_path):
+    root.run("resize", photo, tmp_path / "a.png", "--watermark-text", "© مرحبا")
+    subprocess.run([PROGRAM, "resize", photo, tmp_path / "b.png", "--watermark-text", "© مرحبا"], check=True, capture_output=True)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def said_to_be(compression):
+    """A TIFF of 16x16 pixels, black and white, that claims a compression."""
+    tags = [(256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 1), (259, 3, 1, compression), (262, 3, 1, 0), (273, 4, 1, 8), (277, 3, 1, 1), (278, 3, 1, 16), (279, 4, 1, 32)]
+    return (b"II*\0" + struct.pack("<I", 40) + b"\0\0\1\0" + b"\0\0\0\x10" * 7 + struct.pack("<H", len(tags))
+            + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4))
+
+
+@isolated
+@pytest.mark.parametrize("compression", ["zstd", "lzma", 34661, 34887], ids=["zstd", "lzma", "jbig", "lerc"])
+def test_what_is_left_out_is_refused_and_never_called(root, photo, tmp_path, compression):
+    if isinstance(compression, int):
+        (tmp_path / "a.tiff").write_bytes(said_to_be(compression))
+    else:
+        Image.open(photo).save(tmp_path / "a.tiff", compression=compression)
+    assert "unsupported-format" in root.run("resize", tmp_path / "a.tiff", tmp_path / "b.png", code=1).stderr
+
+
+@isolated
+def test_without_rpath_the_decoys_would_be_loaded(unpacked, tmp_path):
+    """That the decoys are where they hurt: with RUNPATH instead, LD_LIBRARY_PATH goes first."""
+    subprocess.run(["cp", "-a", unpacked, tmp_path / "task"], check=True)
+    subprocess.run(["patchelf", "--set-rpath", "/var/task/lib", tmp_path / "task/bootstrap"], check=True)
+    assert libraries.runpaths(tmp_path / "task/bootstrap")[0][0] == "RUNPATH"
+    done = Root(tmp_path / "root", tmp_path / "task", decoys=True).run("--version", code=None)
+    assert done.returncode != 0 and done.stdout == ""
+
+
+def test_a_stub_that_is_called_says_so(unpacked, tmp_path):
+    (tmp_path / "call.c").write_text('#include <dlfcn.h>\nint main(int argc, char **argv) { ((void (*)(void))dlsym(dlopen(argv[1], 2), argv[2]))(); }\n')
+    subprocess.run(["gcc", "-w", "-o", tmp_path / "call", tmp_path / "call.c"], check=True)
+    stub = next((unpacked / "lib").glob("libldap*"))
+    done = subprocess.run([tmp_path / "call", stub, "ldap_result"], capture_output=True, text=True)
+    assert done.returncode == -6 and "this package has no libldap" in done.stderr and "ldap_result" in done.stderr
+
+
+@isolated
+def test_a_function_speaks_https_by_its_own_certificates_and_names_by_the_system(moto, unpacked, tmp_path):
+    """The bundle of the package is the only one; the name is looked up as Amazon Linux has it set."""
+    place, authority = Place(moto), certificate("pixmill tests")
+    root = Root(tmp_path / "root", unpacked, decoys=True)
+    with (root.folder / "var/task/lib/ca-bundle.crt").open("a") as bundle:
+        bundle.write(pathlib.Path(write(tmp_path / "authority.pem", authority)).read_text())
+    (root.folder / "etc/hosts").write_text("127.0.0.1 localhost stand-in\n")
+    (root.folder / "etc/nsswitch.conf").write_text("hosts: myhostname resolve [!UNAVAIL=return] files dns\n")
+    server = TlsServer(moto.endpoint, write(tmp_path / "server.pem", certificate("server", authority, ["stand-in"]), True))
+    place.environment["AWS_ENDPOINT_URL_S3"] = f"https://stand-in:{server.port}"
+    place.put("cat.jpg", picture(1600, 1200))
+    try:
+        runtime = place.start(arguments=[str(root.script)])
+        kind, answer = runtime.invoke(s3_events(s3_event(place.source, "cat.jpg")))
+        assert kind == "response", (answer, runtime.errors)
+        assert place.size("processed-cat.jpg") == (640, 480)  # of the packed pixmill.yaml and server.connections > 0
+        assert not any("decoy" in line for line in runtime.errors)
+    finally:
+        server.close()
+        place.close()
+
+
+@isolated
+def test_it_serves_too(root, tmp_path):
+    process = subprocess.Popen([root.script, "serve", "--listen", "127.0.0.1:0", "--ephemeral"], stdout=subprocess.PIPE, text=True)
+    try:
+        ready = json.loads(process.stdout.readline())
+        s3 = boto3.client("s3", endpoint_url=ready["endpoint"], region_name="us-east-1", aws_access_key_id=ready["accessKeyId"],
+                          aws_secret_access_key=ready["secretAccessKey"], config=Config(s3={"addressing_style": "path"}))
+        s3.put_object(Bucket="source-bucket", Key="cat.jpg", Body=picture(1600, 1200))
+        s3.get_waiter("object_exists").wait(Bucket="processed-bucket", Key="processed-cat.jpg", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
