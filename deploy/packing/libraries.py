@@ -35,7 +35,8 @@ EMPTY = ["libnss_myhostname.so.2", "libnss_resolve.so.2", "libnss_sss.so.2"]
 
 
 def run(*command, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, **more)
+    environment = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **more.pop("env", {})}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment, **more)
     if done.returncode != 0:
         sys.exit(f"package: {' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
@@ -76,14 +77,18 @@ def symbols(path):
 class Libraries:
     """The libraries of a system (a folder that holds its root), followed from a program."""
 
-    def __init__(self, root, arch):
+    def __init__(self, root, arch, packed=True):
         self.arch, self.triplet = arch, TRIPLETS[arch]
         self.folders = [pathlib.Path(root) / folder / self.triplet for folder in ("usr/lib", "lib")]
         self.kept, self.stubbed = {}, {}  # soname -> path
-        plugins = self.folders[0] / "libheif/plugins"
-        if plugins.is_dir() and any(plugins.iterdir()):
-            sys.exit(f"package: this system's libheif looks for its decoders in {plugins}, where a package cannot bring them; "
+        if packed and self.plugins():
+            sys.exit("package: this system's libheif looks for its decoders in a folder where a package cannot bring them; "
                      "build it on Debian 12 (docs/package.md)")
+
+    def plugins(self):
+        """The packages of libheif's decoders, where these are plugins."""
+        folder = self.folders[0] / "libheif/plugins"
+        return ["libheif-plugin-libde265", "libheif-plugin-aomdec"] if folder.is_dir() else []
 
     def find(self, soname):
         for folder in self.folders:

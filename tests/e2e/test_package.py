@@ -2,6 +2,7 @@
 
 Packs the program under test (PIXMILL). tests/package/run is the long form: it builds twice, and runs the tests of pictures in the package.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import boto3
@@ -18,7 +20,7 @@ import pytest
 from botocore.config import Config
 from PIL import Image
 
-from aws import s3_event, s3_events
+from aws import free_port, s3_event, s3_events
 from conftest import PROGRAM
 from package_root import Root, may_unshare
 from place import Place, picture
@@ -112,7 +114,8 @@ def test_the_same_is_packed_bit_for_bit_another_time(archive, task, tmp_path):
     pack(tmp_path / "again", "--config", archive.parent.parent / "mine.yaml", env={**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1"}, cwd=tmp_path)
     os.umask(old)
     assert (tmp_path / "again" / archive.name).read_bytes() == archive.read_bytes()
-    assert (tmp_path / "again/SHA256SUMS").read_text() == (archive.parent / "SHA256SUMS").read_text()
+    bill = archive.name.replace(".zip", ".cdx.json")
+    assert (tmp_path / "again" / bill).read_bytes() == (archive.parent / bill).read_bytes()
 
 
 def test_the_sums_are_right(dist):
@@ -301,3 +304,130 @@ def test_it_serves_too(root, tmp_path):
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+# ---- the package for Debian ----
+
+@pytest.fixture(scope="module")
+def deb(dist):
+    pack(dist, "deb")
+    return next(dist.glob("*.deb"))
+
+
+def field(deb, name):
+    return subprocess.run(["dpkg-deb", "-f", deb, name], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_debian_package_depends_on_what_is_linked_and_what_is_loaded(deb):
+    dpkg, found = components.Dpkg("/", components_arch()), libraries.Libraries("/", MACHINE, False)
+    named = {entry.split()[0] for entry in field(deb, "Depends").split(", ")}
+    for soname in libraries.loaded(PROGRAM):
+        assert dpkg.owner(found.find(soname)) in named, soname
+    assert set(libraries.needed(PROGRAM)) <= set(libraries.loaded(PROGRAM))
+    assert named >= {"libcurl4", "libheif1"} or named >= {"libcurl4t64", "libheif1"}
+
+
+def test_the_debian_package_can_be_installed_here_and_its_program_runs(deb, tmp_path):
+    if subprocess.run(["apt-get", "install", "-s", deb], capture_output=True, text=True).returncode != 0:
+        for entry in field(deb, "Depends").split(", "):  # apt may not be asked here: the versions one by one
+            name, _, version = entry.partition(" (>= ")
+            have = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True).stdout
+            assert subprocess.run(["dpkg", "--compare-versions", have, "ge", version.rstrip(")") or "0"]).returncode == 0, entry
+    subprocess.run(["dpkg-deb", "-x", deb, tmp_path], check=True)
+    assert subprocess.run([tmp_path / "usr/bin/pixmill", "--version"], capture_output=True, text=True).stdout.startswith(f"pixmill {field(deb, 'Version')}")
+    assert (tmp_path / "usr/share/man/man1/pixmill.1.gz").exists() and (tmp_path / "usr/share/doc/pixmill/copyright").exists()
+
+
+def test_debian_package_and_image_come_out_the_same_another_time(deb, image, tmp_path):
+    pack(tmp_path, "deb", "image", env={**os.environ, "TZ": "Asia/Tokyo"})
+    assert (tmp_path / deb.name).read_bytes() == deb.read_bytes()
+    assert (tmp_path / image.name).read_bytes() == image.read_bytes()
+
+
+# ---- the image ----
+
+@pytest.fixture(scope="module")
+def image(dist):
+    pack(dist, "image")
+    return next(dist.glob("pixmill-image-*.tar"))
+
+
+@pytest.fixture(scope="module")
+def layout(image, tmp_path_factory):
+    """The image's config and the names of its only layer, every blob being what its name says."""
+    folder = tmp_path_factory.mktemp("layout")
+    with tarfile.open(image) as tar:
+        tar.extractall(folder, filter="data")
+    for blob in (folder / "blobs/sha256").iterdir():
+        assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+
+    def blob(descriptor):
+        return folder / "blobs" / descriptor["digest"].replace(":", "/")
+
+    manifest = json.loads(blob(json.loads((folder / "index.json").read_text())["manifests"][0]).read_text())
+    with tarfile.open(blob(manifest["layers"][0])) as tar:
+        return json.loads(blob(manifest["config"]).read_text()), {entry.name: entry for entry in tar}
+
+
+def test_the_image_holds_the_package_and_nothing_else(layout, task):
+    config, entries = layout
+    assert config["config"]["User"] == "65532:65532" and config["config"]["Entrypoint"] == ["/var/task/bootstrap"]
+    files = {name for name, entry in entries.items() if entry.isfile()}
+    assert files == {f"var/task/{name}" for name in listing(task) if name != "pixmill.yaml"}
+    assert [name for name, entry in entries.items() if entry.uid != 0] == ["data"]
+    assert all(entry.mode & 0o6022 == 0 for name, entry in entries.items() if name != "tmp")
+
+
+PODMAN = ["podman", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "runc"]
+
+
+@pytest.fixture(scope="module")
+def podman(image, tmp_path_factory):
+    """podman with a store of its own, and the image in it."""
+    if not shutil.which("podman") or not shutil.which("runc") or os.geteuid() != 0:
+        pytest.skip("no podman with runc, or not as root")
+    folder = tmp_path_factory.mktemp("podman")
+    command = [*PODMAN, "--root", str(folder / "root"), "--runroot", str(folder / "run")]
+    loaded = subprocess.run([*command, "load", "-i", image], capture_output=True, text=True)
+    assert loaded.returncode == 0 and "pixmill:" in loaded.stdout, loaded.stderr
+    trial = subprocess.run(composed(command, "--version"), capture_output=True, text=True)
+    if "not permitted" in trial.stderr or "ermission denied" in trial.stderr:
+        pytest.skip(f"containers may not be run here: {trial.stderr.strip()}")
+    yield command
+    subprocess.run([*command, "rm", "-af"], capture_output=True)
+    subprocess.run([*command, "volume", "rm", "-af"], capture_output=True)
+    subprocess.run([*command, "rmi", "-af"], capture_output=True)
+
+
+def composed(podman, *arguments):
+    """How deploy/compose.json runs it, but for the network, which is this machine's."""
+    service = json.loads((TREE / "deploy/compose.json").read_text())["services"]["pixmill"]
+    hard = subprocess.run(["sh", "-c", "ulimit -Hn"], capture_output=True, text=True).stdout.strip()
+    assert service["read_only"] is True and service["user"] == "65532:65532"
+    return [*podman, "run", "--rm", "--network", "host", "--ulimit", f"nofile={hard}:{hard}", "--ulimit", "nproc=1000:1000", "--read-only",
+            "--user", service["user"], *(word for drop in service["cap_drop"] for word in ("--cap-drop", drop)),
+            *(word for option in service["security_opt"] for word in ("--security-opt", option)),
+            *(word for volume in service["volumes"] for word in ("-v", volume)),
+            *(word for mount in service["tmpfs"] for word in ("--tmpfs", mount)), service["image"], *(arguments or service["command"])]
+
+
+def test_the_image_cannot_write_to_its_root(podman):
+    done = subprocess.run(composed(podman, "serve", "--listen", "127.0.0.1:0", "--data", "/var/data"), capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "ead-only" in done.stderr, done.stderr
+
+
+def test_the_image_serves_without_root_and_with_a_root_that_cannot_be_written(podman):
+    port = free_port()
+    command = [word.replace("0.0.0.0:9000", f"127.0.0.1:{port}") for word in composed(podman)]
+    at = command.index("--rm")
+    process = subprocess.Popen([*command[:at], "-e", "PIXMILL_ACCESS_KEY_ID=PXIMAGE", "-e", "PIXMILL_SECRET_ACCESS_KEY=secret-of-the-image", *command[at:]],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "listens" in process.stderr.readline()
+        s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="PXIMAGE",
+                          aws_secret_access_key="secret-of-the-image", config=Config(s3={"addressing_style": "path"}))
+        s3.put_object(Bucket="source-bucket", Key="cat.jpg", Body=picture(1600, 1200))
+        s3.get_waiter("object_exists").wait(Bucket="processed-bucket", Key="processed-cat.jpg", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    finally:
+        process.terminate()
+        process.wait(30)
