@@ -16,14 +16,14 @@ __attribute__((constructor)) static void loaded(void) { if (write(2, "a decoy wa
 """
 
 
-def may_unshare():
-    return subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
+def may_unshare(command="true"):
+    return subprocess.run(["unshare", "-rm", "sh", "-c", command], capture_output=True).returncode == 0
 
 
 class Root:
     """`shared` are folders that are seen inside under the same path."""
 
-    def __init__(self, folder, task, shared=(), decoys=False, program="/var/task/bootstrap"):
+    def __init__(self, folder, task, shared=(), decoys=False, emulator=None):
         self.folder = folder
         for name in ("proc", "tmp", "dev", TASK):
             (folder / name).mkdir(parents=True)
@@ -37,11 +37,26 @@ class Root:
             mounts.append(f"mount --rbind {path} {folder}/{str(path).lstrip('/')}")
         if decoys:
             self.add_decoys()
+        if emulator:
+            mounts = self.emulate(emulator) + mounts
         self.script = folder.parent / f"{folder.name}-run"
         self.script.write_text("#!/bin/sh\n# Runs the package's program with these arguments.\n"
                                f"exec unshare -rm sh -c '{' && '.join(mounts)} && export LD_LIBRARY_PATH={LAMBDA} && "
-                               f"exec unshare --root={folder} --wd=/var/task {program} \"$@\"' sh \"$@\"\n")
+                               f"exec unshare --root={folder} --wd=/var/task /var/task/bootstrap \"$@\"' sh \"$@\"\n")
         self.script.chmod(0o755)
+
+    def emulate(self, emulator):
+        """How the kernel is told, in this namespace alone, to run arm64's programs by qemu, which brings libraries of this machine's."""
+        magic = "7f 45 4c 46 02 01 01 00 00 00 00 00 00 00 00 00 02 00 b7 00"
+        mask = "ff ff ff ff ff ff ff 00 ff ff ff ff ff ff ff ff fe ff ff ff"
+        text = ":".join("".join(rf"\x{byte}" for byte in digits.split()) for digits in (magic, mask))
+        register = self.folder.parent / "register"
+        register.write_text(f":qemu-aarch64:M::{text}:{emulator}:F")
+        mounts = ["mount -t binfmt_misc none /proc/sys/fs/binfmt_misc", f"cat {register} >/proc/sys/fs/binfmt_misc/register"]
+        for name in ("lib64", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"):
+            (self.folder / name).mkdir(parents=True)
+            mounts.append(f"mount --rbind /{name} {self.folder}/{name}")
+        return mounts
 
     def add_decoys(self):
         """Where Amazon Linux has libraries, and where Debian has them."""

@@ -431,3 +431,45 @@ def test_the_image_serves_without_root_and_with_a_root_that_cannot_be_written(po
     finally:
         process.terminate()
         process.wait(30)
+
+
+# ---- arm64, which tests/package/run builds ----
+
+@pytest.fixture(scope="module")
+def arm64(tmp_path_factory):
+    archive, emulator = pathlib.Path(os.environ.get("PIXMILL_PACKAGES", "")) / "pixmill-lambda-arm64.zip", shutil.which("qemu-aarch64")
+    if not archive.exists() or MACHINE == "arm64":
+        pytest.skip("no package for arm64; tests/package/run builds it and says where (PIXMILL_PACKAGES)")
+    if not emulator or not may_unshare("mount -t binfmt_misc none /proc/sys/fs/binfmt_misc"):
+        pytest.skip("no qemu-aarch64, or this kernel has no binfmt_misc in namespaces")
+    assert archive.stat().st_size <= 16 << 20
+    folder = tmp_path_factory.mktemp("arm64")
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            pathlib.Path(packed.extract(entry, folder / "task")).chmod(entry.external_attr >> 16 & 0o777)
+    return Root(folder / "root", folder / "task", ["/tmp", TREE], emulator=emulator)
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_arm64_reads_and_writes_every_format(arm64, photo, tmp_path, extension):
+    arm64.run("resize", photo, tmp_path / f"a.{extension}", "--width", 80)
+    arm64.run("resize", tmp_path / f"a.{extension}", tmp_path / "b.png", "--width", 40)
+    assert Image.open(tmp_path / "b.png").size == (40, 30)
+
+
+def test_arm64_makes_the_same_jpeg(arm64, photo, tmp_path):
+    arm64.run("resize", photo, tmp_path / "a.jpg", "--width", 80)
+    subprocess.run([PROGRAM, "resize", photo, tmp_path / "b.jpg", "--width", "80"], check=True, capture_output=True)
+    assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
+
+
+def test_arm64_reads_heic_and_sets_text(arm64, tmp_path):
+    arm64.run("resize", TREE / "tests/fuzz/corpus/heif/grid.heic", tmp_path / "b.png", "--width", 40, "--watermark-text", "© مرحبا")
+    assert Image.open(tmp_path / "b.png").width == 40
+
+
+def test_arm64_is_a_function(arm64, place):
+    place.put("cat.jpg", picture(1600, 1200))
+    kind, answer = place.start(arguments=[str(arm64.script)]).invoke(s3_events(s3_event(place.source, "cat.jpg")))
+    assert kind == "response", answer
+    assert place.size("processed-cat.jpg") == (800, 600)
