@@ -21,7 +21,7 @@ def may_unshare(command="true"):
 
 
 class Root:
-    """`shared` are folders that are seen inside under the same path."""
+    """`shared` are folders that are seen inside under the same path. A command whose working folder is not seen starts in /var/task."""
 
     def __init__(self, folder, task, shared=(), decoys=False, emulator=None):
         self.folder = folder
@@ -41,8 +41,8 @@ class Root:
             mounts = self.emulate(emulator) + mounts
         self.script = folder.parent / f"{folder.name}-run"
         self.script.write_text("#!/bin/sh\n# Runs the package's program with these arguments.\n"
-                               f"exec unshare -rm sh -c '{' && '.join(mounts)} && export LD_LIBRARY_PATH={LAMBDA} && "
-                               f"exec unshare --root={folder} --wd=/var/task /var/task/bootstrap \"$@\"' sh \"$@\"\n")
+                               f"exec unshare -rm sh -euc '{'; '.join(mounts)}; at=/var/task; if [ -d \"{folder}$PWD\" ]; then at=$PWD; fi; "
+                               f"export LD_LIBRARY_PATH={LAMBDA}; exec unshare --root={folder} --wd=\"$at\" /var/task/bootstrap \"$@\"' sh \"$@\"\n")
         self.script.chmod(0o755)
 
     def emulate(self, emulator):
@@ -74,4 +74,5 @@ class Root:
     def run(self, *arguments, code=0, **keys):
         done = subprocess.run([self.script, *map(str, arguments)], capture_output=True, text=True, timeout=120, **keys)
         assert code is None or done.returncode == code, done.stderr
+        assert "no version information" not in done.stderr, done.stderr  # of a stub, says the loader
         return done

@@ -3,11 +3,14 @@
 Packs the program under test (PIXMILL). tests/package/run is the long form: it builds twice, and runs the tests of pictures in the package.
 """
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
 import re
 import shutil
+import ssl
 import stat
 import struct
 import subprocess
@@ -179,6 +182,31 @@ def test_the_libraries_under_the_gpl_would_be_found(soname, package):
 
 def components_arch():
     return {"x86_64": "amd64"}.get(MACHINE, MACHINE)
+
+
+def test_it_is_refused_to_ship_a_runpath_or_the_gpl(bill, task, tmp_path):
+    """deploy/package's own last look."""
+    loader = importlib.machinery.SourceFileLoader("maker", str(TREE / "deploy/package"))
+    maker = importlib.util.module_from_spec(importlib.util.spec_from_loader("maker", loader))
+    loader.exec_module(maker)
+    (tmp_path / "lib").mkdir()
+    shutil.copy(next((task / "lib").glob("libz.so*")), tmp_path / "lib/libz.so.1")
+    maker.check(tmp_path, json.dumps(bill))
+    subprocess.run(["patchelf", "--set-rpath", "/opt/lib", tmp_path / "lib/libz.so.1"], check=True)
+    with pytest.raises(SystemExit, match="libz.so.1"):
+        maker.check(tmp_path, json.dumps(bill))
+    bill = json.loads(json.dumps(bill))
+    bill["components"][0]["licenses"][0]["expression"] = "GPL-3.0-only"
+    with pytest.raises(SystemExit, match=bill["components"][0]["name"]):
+        maker.check(tmp_path, json.dumps(bill))
+
+
+def test_the_certificates_are_debian_s(task):
+    """Each of the package ca-certificates, and none that somebody added to this machine."""
+    text = (task / "lib/ca-bundle.crt").read_text()
+    listed = subprocess.run(["dpkg-query", "-L", "ca-certificates"], capture_output=True, text=True).stdout.split("\n")
+    assert text.count("BEGIN CERTIFICATE") == len([name for name in listed if "/mozilla/" in name]) > 100
+    assert ssl.create_default_context(cadata=text).get_ca_certs()
 
 
 # ---- that it works where there is nothing else ----
