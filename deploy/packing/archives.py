@@ -38,7 +38,6 @@ pkgconfig = 'pkg-config'
 sys_root = '{root}'
 pkg_config_libdir = ['{root}/usr/lib/{triplet}/pkgconfig', '{root}/usr/share/pkgconfig']
 [built-in options]
-c_args = ['--sysroot={root}']
 c_link_args = ['--sysroot={root}']
 [host_machine]
 system = 'linux'
