@@ -3,8 +3,10 @@
  * stages [--json] [--rounds N] [--width W] [--eighths N] [--only STAGE] PICTURE
  *
  * Every stage runs once a round, in turn, on one thread, and its least CPU time (CLOCK_THREAD_CPUTIME_ID) counts. Some can only be
- * run together with what is in front of them; their row's `less` names what is taken off. The limit is the time in which this machine's
- * memory, as two small loops find it, takes in and gives out the bytes that a stage reads and writes; what it has in caches may beat that.
+ * run together with what is in front of them; their row's `less` names what is taken off. Rows `beside` are no part of the way: they are
+ * there to be compared with. The limit is the time in which this machine's memory, as two small loops find it, takes in and gives out
+ * the bytes that a stage reads and writes; what it has in caches may beat that. Stages take the shortest way: what a picture needs
+ * besides (other colours, alpha's premultiplication) is in the rest.
  * A new stage is a function that does it once and says what it moved, and a row in `stages`. */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +24,11 @@
 
 #include "codec/codec.h"
 #include "image/image.h"
+#include "image/planes.h"
 #include "image/resample.h"
+#include "image/size.h"
 
 enum { LOOP_BYTES = 192 << 20, CHUNK_BYTES = 256 << 10 };
-
-/* Scaled decoding leaves the resampler this much: as image/transform.c has it. */
-static const double scale_margin = 1.75;
 
 typedef struct subject {
     const char *path;
@@ -36,15 +37,15 @@ typedef struct subject {
     px_source source;
     px_limits limits;
     px_format format;
-    int width, height;    /* as stored */
-    px_model model;
-    px_alpha alpha;
-    int channels;
+    px_header header;     /* what it points to is gone */
+    int channels;         /* of rows; 1 of planes */
     int eighths;
     int target_width, target_height;
-    uint8_t *decoded;     /* owned; every row at that scale */
-    int decoded_width, decoded_height;
-    uint8_t *scaled;      /* owned */
+    px_encoder_spec encoding; /* of planes, if the decoder gives those */
+    px_plane_size sizes[3];   /* then; of rows the first one */
+    int together[3];      /* lines that a row of the decoder has */
+    uint8_t *decoded[3];  /* owned; every line at that scale */
+    uint8_t *scaled[3];   /* owned */
 } subject;
 
 /* Bytes that a stage read and wrote, at least. */
@@ -70,7 +71,13 @@ static void keep_result(uint64_t value) { __asm__ volatile("" : : "r"(value)); }
 
 static size_t row_bytes(const subject *self, int width) { return (size_t)width * (size_t)self->channels; }
 
-/* ---- JPEG, by libjpeg-turbo's own stages ---- */
+static bool is_planar(const subject *self) { return self->encoding.model == PX_YCC; }
+static int plane_count(const subject *self) { return is_planar(self) ? 3 : 1; }
+
+/* The target's, of a plane. */
+static int part_of(const subject *self, int side, int p) { return p && self->encoding.chroma == PX_CHROMA_HALVED ? (side + 1) / 2 : side; }
+
+/* ---- JPEG by libjpeg-turbo, beside ours ---- */
 
 #if JPEG_LIB_VERSION >= 70
 #define SCALED_SIZE(component) ((component)->DCT_v_scaled_size)
@@ -83,7 +90,7 @@ static size_t row_bytes(const subject *self, int width) { return (size_t)width *
 #endif
 
 /* Up to the planes of each component: no upsampling, no colour. */
-static moved decode_planes(const subject *self, int eighths)
+static moved run_library(subject *self)
 {
     struct jpeg_decompress_struct library;
     struct jpeg_error_mgr errors;
@@ -93,7 +100,7 @@ static moved decode_planes(const subject *self, int eighths)
     jpeg_read_header(&library, TRUE);
     library.raw_data_out = TRUE;
     library.do_fancy_upsampling = FALSE;
-    library.scale_num = (unsigned)eighths;
+    library.scale_num = (unsigned)self->eighths;
     library.scale_denom = 8;
     jpeg_start_decompress(&library);
     moved told = { (double)self->file.count, 0 };
@@ -116,21 +123,6 @@ static moved decode_planes(const subject *self, int eighths)
     for (int c = 0; c < library.num_components; c++)
         free(memory[c]);
     jpeg_destroy_decompress(&library);
-    return told;
-}
-
-/* At 1/8 the library reads every code and keeps one coefficient a block: what is left is the entropy decoder. */
-static moved run_entropy(subject *self)
-{
-    moved told = decode_planes(self, 1);
-    told.out = 0;
-    return told;
-}
-
-static moved run_idct(subject *self)
-{
-    moved told = decode_planes(self, self->eighths);
-    told.in = 0;
     return told;
 }
 
@@ -188,76 +180,176 @@ static moved run_inflate(subject *self)
 
 /* ---- both ---- */
 
-/* Pulls every row; into `self->decoded`, if `keep`. */
-static moved decode(subject *self, bool keep)
+static px_decoder *start_decoder(const subject *self, int eighths)
 {
     px_error err = { 0 };
     px_decoder *decoder = NULL;
-    if (px_decoder_open(&self->source, &self->limits, &decoder, &err) != PX_OK ||
-        decoder->start(decoder, self->eighths, &self->decoded_width, &self->decoded_height, &err) != PX_OK)
+    int width, height, milliseconds;
+    if (px_decoder_open(&self->source, &self->limits, &decoder, &err) != PX_OK)
         stop(self->path, &err);
-    if (decoder->next) {
-        int milliseconds;
-        if (decoder->next(decoder, &milliseconds, &err) != PX_OK)
-            stop(self->path, &err);
-    }
-    size_t bytes = row_bytes(self, self->decoded_width);
-    if (keep)
-        self->decoded = malloc(bytes * (size_t)self->decoded_height);
-    for (int y = 0; y < self->decoded_height; y++) {
+    decoder->wants_planes = is_planar(self);
+    decoder->wants_chroma = self->encoding.chroma;
+    if (decoder->start(decoder, eighths, &width, &height, &err) != PX_OK || (decoder->next && decoder->next(decoder, &milliseconds, &err) != PX_OK))
+        stop(self->path, &err);
+    return decoder;
+}
+
+/* Rows of one plane, or planes, as the decoder gives them: at this scale; into `self->decoded`, if `keep`. */
+static moved decode(subject *self, int eighths, bool keep)
+{
+    px_error err = { 0 };
+    px_decoder *decoder = start_decoder(self, eighths);
+    px_plane_size sizes[3] = { { .width = (self->header.width * eighths + 7) / 8, .height = (self->header.height * eighths + 7) / 8 } };
+    int done[3] = { 0 };
+    moved told = { (double)self->file.count, 0 };
+    if (is_planar(self))
+        px_plane_sizes(&self->header, eighths, self->encoding.chroma, sizes);
+    while (done[0] < sizes[0].height || done[1] < sizes[1].height || done[2] < sizes[2].height) {
         px_row row;
         if (decoder->pull(decoder, &row, &err) != PX_OK)
             stop(self->path, &err);
-        if (keep)
-            memcpy(self->decoded + bytes * (size_t)y, row.planes[0].samples, bytes);
+        for (int p = 0; p < plane_count(self); p++) {
+            const px_plane *from = &row.planes[p];
+            size_t bytes = row_bytes(self, from->width);
+            self->together[p] = done[p] == 0 ? from->height : self->together[p];
+            for (int y = 0; keep && y < from->height; y++)
+                memcpy(self->decoded[p] + bytes * (size_t)(done[p] + y), from->samples + from->stride * (size_t)y, bytes);
+            done[p] += from->height;
+            told.out += (double)bytes * from->height;
+        }
     }
     px_decoder_close(&decoder);
-    return (moved){ 0, (double)bytes * self->decoded_height };
+    return told;
 }
 
-static moved run_decode(subject *self) { return decode(self, false); }
+static moved run_decode(subject *self) { return decode(self, self->eighths, false); }
 
-static moved run_resample(subject *self)
+/* Every code is read (of a progressive picture those of the scans with DC), and one coefficient of a block kept: what any scale costs. */
+static moved run_eighth(subject *self) { return decode(self, 1, false); }
+
+static moved run_unfilter(subject *self)
 {
-    px_resample_spec spec = { .source_width = self->decoded_width, .source_height = self->decoded_height, .width = self->decoded_width,
-                              .height = self->decoded_height, .target_width = self->target_width, .target_height = self->target_height,
-                              .channels = self->channels };
+    moved told = decode(self, 8, false);
+    told.in = 0;
+    return told;
+}
+
+static void resample_rows(subject *self)
+{
+    const px_plane_size *size = &self->sizes[0];
+    px_resample_spec spec = { .source_width = size->width, .source_height = size->height, .width = size->width, .height = size->height,
+                              .target_width = self->target_width, .target_height = self->target_height, .channels = self->channels };
     px_resample *resample = NULL;
     px_error err = { 0 };
     if (px_resample_create(&spec, &resample, &err) != PX_OK)
         stop("resample", &err);
-    size_t in = row_bytes(self, self->decoded_width), out = row_bytes(self, self->target_width);
+    size_t in = row_bytes(self, size->width), out = row_bytes(self, self->target_width);
     int made = 0;
-    for (int y = 0; y < self->decoded_height; y++) {
-        px_resample_push(resample, self->decoded + in * (size_t)y);
-        while (made < self->target_height && px_resample_pull(resample, self->scaled + out * (size_t)made))
+    for (int y = 0; y < size->height; y++) {
+        px_resample_push(resample, self->decoded[0] + in * (size_t)y);
+        while (made < self->target_height && px_resample_pull(resample, self->scaled[0] + out * (size_t)made))
             made++;
     }
     px_resample_destroy(resample);
-    return (moved){ (double)in * self->decoded_height, (double)out * self->target_height };
+}
+
+/* The decoder's row of planes once more: the lines from `done` on. */
+static px_row decoded_row(const subject *self, int done[3])
+{
+    px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .siting = self->header.siting, .narrow = self->header.narrow };
+    for (int p = 0; p < 3; p++) {
+        const px_plane_size *size = &self->sizes[p];
+        int left = size->height - done[p], lines = left < self->together[p] ? left : self->together[p];
+        row.planes[p] = (px_plane){ self->decoded[p] + (size_t)size->width * (size_t)done[p], size->width, lines, (size_t)size->width, 1 };
+        done[p] += lines;
+    }
+    return row;
+}
+
+static void keep_lines(subject *self, const px_row *row, int done[3])
+{
+    for (int p = 0; p < 3; p++) {
+        const px_plane *from = &row->planes[p];
+        for (int y = 0; y < from->height; y++)
+            memcpy(self->scaled[p] + (size_t)from->width * (size_t)done[p]++, from->samples + from->stride * (size_t)y, (size_t)from->width);
+    }
+}
+
+/* Into `self->scaled`, if `keep`: the engine's encoder takes each row as it comes. */
+static void resample_planes(subject *self, bool keep)
+{
+    px_planes_spec spec = { .header = &self->header, .window_width = self->header.width, .window_height = self->header.height,
+                            .part_width = self->header.width, .part_height = self->header.height, .target_width = self->target_width,
+                            .target_height = self->target_height, .chroma = self->encoding.chroma, .narrow = self->encoding.narrow };
+    memcpy(spec.sizes, self->sizes, sizeof spec.sizes);
+    px_planes *planes = NULL;
+    px_error err = { 0 };
+    if (px_planes_create(&spec, &planes, &err) != PX_OK)
+        stop("resample", &err);
+    int taken[3] = { 0 }, made[3] = { 0 };
+    while (taken[0] < self->sizes[0].height || taken[1] < self->sizes[1].height || taken[2] < self->sizes[2].height) {
+        px_row row = decoded_row(self, taken), ready;
+        px_planes_take(planes, &row);
+        while (px_planes_pull(planes, &ready))
+            if (keep)
+                keep_lines(self, &ready, made);
+    }
+    px_planes_destroy(planes);
+}
+
+static moved run_resample(subject *self)
+{
+    moved told = { 0, 0 };
+    if (is_planar(self))
+        resample_planes(self, false);
+    else
+        resample_rows(self);
+    for (int p = 0; p < plane_count(self); p++) {
+        told.in += (double)row_bytes(self, self->sizes[p].width) * self->sizes[p].height;
+        told.out += (double)row_bytes(self, part_of(self, self->target_width, p)) * part_of(self, self->target_height, p);
+    }
+    return told;
+}
+
+/* The output's lines from y on, as the encoder takes them. Alpha's samples are taken for colours: as long, as rich. */
+static px_row scaled_row(const subject *self, int y)
+{
+    int lines = self->encoding.chroma == PX_CHROMA_HALVED ? 2 : 1;
+    if (!is_planar(self))
+        return px_row_of(self->scaled[0] + (size_t)self->target_width * (size_t)px_channels(self->header.model, PX_OPAQUE) * (size_t)y,
+                         self->target_width, self->header.model, PX_OPAQUE);
+    px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC, .narrow = self->encoding.narrow };
+    for (int p = 0; p < 3; p++) {
+        int width = part_of(self, self->target_width, p), left = self->target_height - y;
+        row.planes[p] = (px_plane){ self->scaled[p] + (size_t)width * (size_t)(p ? y / lines : y), width, p || left < lines ? 1 : lines,
+                                    (size_t)width, 1 };
+    }
+    return row;
 }
 
 static moved run_encode(subject *self)
 {
-    px_encoder_spec spec = { .format = PX_FORMAT_JPEG, .width = self->target_width, .height = self->target_height, .model = self->model,
-                             .quality = 80, .effort = PX_EFFORT_NORMAL };
-    int fd = memfd_create("stages", MFD_CLOEXEC), channels = px_channels(self->model, PX_OPAQUE);
+    int fd = memfd_create("stages", MFD_CLOEXEC);
     px_encoder *encoder = NULL;
     px_error err = { 0 };
-    if (fd < 0 || px_encoder_open(&spec, fd, &encoder, &err) != PX_OK)
+    moved told = { 0, 0 };
+    if (fd < 0 || px_encoder_open(&self->encoding, fd, &encoder, &err) != PX_OK)
         stop("encode", &err);
-    size_t bytes = (size_t)self->target_width * (size_t)channels; /* alpha's samples are taken for colours: as long, as rich */
-    for (int y = 0; y < self->target_height; y++) {
-        px_row row = px_row_of(self->scaled + bytes * (size_t)y, self->target_width, self->model, PX_OPAQUE);
+    for (int y = 0; y < self->target_height;) {
+        px_row row = scaled_row(self, y);
         if (encoder->push(encoder, &row, &err) != PX_OK)
             stop("encode", &err);
+        y += row.planes[0].height;
+        for (int p = 0; p < row.plane_count; p++)
+            told.in += (double)row.planes[p].width * row.planes[p].channels * row.planes[p].height;
     }
     uint64_t written = 0;
     if (encoder->finish(encoder, &written, &err) != PX_OK)
         stop("encode", &err);
     px_encoder_close(&encoder);
     close(fd);
-    return (moved){ (double)bytes * self->target_height, (double)written };
+    told.out = (double)written;
+    return told;
 }
 
 /* As the service does it, but in this process. */
@@ -282,17 +374,18 @@ static const struct stage {
     int format;          /* of sources that it is for */
     moved (*run)(subject *self);
     const char *less[2]; /* rows whose work this one does too */
+    bool beside;         /* no part of the way */
     const char *counted; /* what it is that remains */
 } stages[] = {
-    { "entropy decode",   PX_FORMAT_JPEG, run_entropy,  { NULL }, "Huffman codes of all coefficients, by libjpeg-turbo" },
-    { "IDCT",             PX_FORMAT_JPEG, run_idct,     { "entropy decode" }, "at this scale, to planes" },
-    { "colour, rows",     PX_FORMAT_JPEG, run_decode,   { "IDCT" }, "chroma up, YCbCr to RGB, by pixmill's decoder" },
-    { "CRC",              PX_FORMAT_PNG,  run_crc,      { NULL }, "of every chunk" },
-    { "inflate",          PX_FORMAT_PNG,  run_inflate,  { NULL }, "by libisal, in a stream" },
-    { "unfilter, rows",   PX_FORMAT_PNG,  run_decode,   { "CRC", "inflate" }, "by pixmill's decoder" },
-    { "resample",         ANY,            run_resample, { NULL }, "Lanczos-3 from the decoded to the output's size" },
-    { "encode",           ANY,            run_encode,   { NULL }, "JPEG, quality 80" },
-    { "all",              ANY,            run_all,      { NULL }, "px_transform: all of these, and what is between them" },
+    { "decode",          PX_FORMAT_JPEG, run_decode,   { NULL }, false, "our decoder: codes and IDCT, to planes at this scale" },
+    { "decode at 1/8",   PX_FORMAT_JPEG, run_eighth,   { NULL }, true, "beside: one coefficient of a block: nearly codes alone (progressive: of the scans that have it)" },
+    { "libjpeg-turbo",   PX_FORMAT_JPEG, run_library,  { NULL }, true, "beside: its scaled decode to planes, Cb and Cr as many as it gives" },
+    { "CRC",             PX_FORMAT_PNG,  run_crc,      { NULL }, false, "of every chunk" },
+    { "inflate",         PX_FORMAT_PNG,  run_inflate,  { NULL }, false, "by libisal, in a stream" },
+    { "unfilter, rows",  PX_FORMAT_PNG,  run_unfilter, { "CRC", "inflate" }, false, "by our decoder" },
+    { "resample",        ANY,            run_resample, { NULL }, false, "Lanczos-3 from the decoded to the output's size" },
+    { "encode",          ANY,            run_encode,   { NULL }, false, "JPEG, quality 80" },
+    { "all",             ANY,            run_all,      { NULL }, false, "px_transform: all of these, and what is between them" },
 };
 enum { STAGES = sizeof stages / sizeof *stages };
 
@@ -303,7 +396,7 @@ typedef struct figure {
 
 static bool applies(const struct stage *stage, const subject *self)
 {
-    return (stage->format == ANY || stage->format == (int)self->format) && (!self->only || strcmp(self->only, stage->name) == 0);
+    return (stage->format == ANY || stage->format == (int)self->header.format) && (!self->only || strcmp(self->only, stage->name) == 0);
 }
 
 static double net_ms(const figure *figures, int which)
@@ -347,13 +440,34 @@ static memory measure_memory(int rounds)
 
 /* ---- */
 
-static void choose_scale(subject *self, bool scalable, int eighths)
+/* As px_transform does it for one output that is shown as stored. */
+static void choose_scale(subject *self, int eighths)
 {
-    self->eighths = 8;
-    for (int e = 4; eighths == 0 && scalable && e >= 1 && self->width * e / 8.0 >= scale_margin * self->target_width; e /= 2)
-        self->eighths = e;
-    if (eighths && scalable)
+    double across = (double)self->header.width / self->target_width, down = (double)self->header.height / self->target_height;
+    double needed = px_eighths_for(fmin(across, down), self->header.orientation > 1 ? PX_RESAMPLING_BEST : PX_RESAMPLING_FAST);
+    self->eighths = 1;
+    while (self->eighths < 8 && (!self->header.scalable || self->eighths < needed))
+        self->eighths = is_planar(self) ? self->eighths + 1 : self->eighths * 2;
+    if (eighths && self->header.scalable)
         self->eighths = eighths;
+}
+
+static void plan_planes(subject *self)
+{
+    px_encoder_spec planar;
+    self->encoding = (px_encoder_spec){ .format = PX_FORMAT_JPEG, .width = self->target_width, .height = self->target_height,
+                                        .model = self->header.model, .quality = 80, .effort = PX_EFFORT_NORMAL };
+    if (self->header.planes && px_format_takes_planes(&self->encoding, &planar))
+        self->encoding = planar;
+    self->channels = is_planar(self) ? 1 : px_channels(self->header.model, self->header.alpha);
+}
+
+static void plan_sizes(subject *self)
+{
+    self->sizes[0].width = (self->header.width * self->eighths + 7) / 8;
+    self->sizes[0].height = (self->header.height * self->eighths + 7) / 8;
+    if (is_planar(self))
+        px_plane_sizes(&self->header, self->eighths, self->encoding.chroma, self->sizes);
 }
 
 static void open_subject(subject *self, int width, int eighths)
@@ -370,42 +484,45 @@ static void open_subject(subject *self, int width, int eighths)
     const px_header *header = &decoder->header;
     if ((header->format != PX_FORMAT_JPEG && header->format != PX_FORMAT_PNG) || header->inks)
         stop("only JPEG (not CMYK) and PNG have stages here", NULL);
-    self->format = header->format;
-    self->width = header->width;
-    self->height = header->height;
-    self->model = header->model;
-    self->alpha = header->alpha;
-    self->channels = px_channels(header->model, header->alpha);
-    self->target_width = width < self->width ? width : self->width;
-    self->target_height = (int)fmax(1, floor((double)self->height * self->target_width / self->width + 0.5));
-    choose_scale(self, header->scalable, eighths);
+    self->header = *header;
+    self->target_width = width < header->width ? width : header->width;
+    self->target_height = (int)fmax(1, floor((double)header->height * self->target_width / header->width + 0.5));
+    plan_planes(self);
+    choose_scale(self, eighths);
+    plan_sizes(self);
     px_decoder_close(&decoder);
 }
 
 /* What the stages behind the decoder begin with. A profile of one stage holds no more than it needs. */
-static void prepare_rows(subject *self)
+static void prepare_lines(subject *self)
 {
     if (self->only && strcmp(self->only, "resample") != 0 && strcmp(self->only, "encode") != 0)
         return;
-    decode(self, true);
-    self->scaled = malloc(row_bytes(self, self->target_width) * (size_t)self->target_height);
-    if (!self->decoded || !self->scaled)
-        stop("no memory", NULL);
-    run_resample(self);
+    for (int p = 0; p < plane_count(self); p++) {
+        self->decoded[p] = malloc(row_bytes(self, self->sizes[p].width) * (size_t)self->sizes[p].height);
+        self->scaled[p] = malloc(row_bytes(self, part_of(self, self->target_width, p)) * (size_t)part_of(self, self->target_height, p));
+        if (!self->decoded[p] || !self->scaled[p])
+            stop("no memory", NULL);
+    }
+    decode(self, self->eighths, true);
+    if (is_planar(self))
+        resample_planes(self, true);
+    else
+        resample_rows(self);
 }
 
 static void print_text(const subject *self, const figure *figures, memory limit)
 {
-    double pixels = (double)self->width * self->height, parts = 0;
-    printf("%s: %dx%d %s, decoded at %d/8 to %dx%d, output %dx%d; memory reads %.1f and writes %.1f GB/s\n", self->path, self->width, self->height,
-           px_format_name(self->format), self->eighths, self->decoded_width, self->decoded_height, self->target_width, self->target_height,
+    double pixels = (double)self->header.width * self->header.height, parts = 0;
+    printf("%s: %dx%d %s, decoded at %d/8 to %dx%d, output %dx%d; memory reads %.1f and writes %.1f GB/s\n", self->path, self->header.width, self->header.height,
+           px_format_name(self->header.format), self->eighths, self->sizes[0].width, self->sizes[0].height, self->target_width, self->target_height,
            limit.read / 1e6, limit.write / 1e6);
     printf("%-16s %9s %8s %8s %9s %10s %9s  %s\n", "stage", "CPU ms", "MB in", "MB out", "MB/s", "Mpixel/s", "limit ms", "what it is");
     for (int i = 0; i < STAGES; i++) {
         if (!applies(&stages[i], self))
             continue;
         double ms = net_ms(figures, i), in = figures[i].moved.in, out = figures[i].moved.out;
-        parts += strcmp(stages[i].name, "all") ? ms : -ms;
+        parts += stages[i].beside ? 0 : strcmp(stages[i].name, "all") ? ms : -ms;
         printf("%-16s %9.2f %8.2f %8.2f %9.0f %10.0f %9.2f  %s\n", stages[i].name, ms, in / 1e6, out / 1e6, (in + out) / 1e3 / ms, pixels / 1e3 / ms,
                in / limit.read + out / limit.write, stages[i].counted);
     }
@@ -415,15 +532,15 @@ static void print_text(const subject *self, const figure *figures, memory limit)
 static void print_json(const subject *self, const figure *figures, memory limit)
 {
     printf("{\"width\": %d, \"height\": %d, \"format\": \"%s\", \"eighths\": %d, \"decoded_width\": %d, \"decoded_height\": %d, \"target_width\": %d, "
-           "\"target_height\": %d, \"read_gb_s\": %.2f, \"write_gb_s\": %.2f, \"stages\": [", self->width, self->height, px_format_name(self->format),
-           self->eighths, self->decoded_width, self->decoded_height, self->target_width, self->target_height, limit.read / 1e6, limit.write / 1e6);
+           "\"target_height\": %d, \"read_gb_s\": %.2f, \"write_gb_s\": %.2f, \"stages\": [", self->header.width, self->header.height, px_format_name(self->header.format),
+           self->eighths, self->sizes[0].width, self->sizes[0].height, self->target_width, self->target_height, limit.read / 1e6, limit.write / 1e6);
     const char *comma = "";
     for (int i = 0; i < STAGES; i++) {
         if (!applies(&stages[i], self))
             continue;
         double in = figures[i].moved.in, out = figures[i].moved.out;
-        printf("%s{\"name\": \"%s\", \"cpu_ms\": %.4f, \"bytes_in\": %.0f, \"bytes_out\": %.0f, \"limit_ms\": %.4f, \"about\": \"%s\"}", comma, stages[i].name,
-               net_ms(figures, i), in, out, in / limit.read + out / limit.write, stages[i].counted);
+        printf("%s{\"name\": \"%s\", \"cpu_ms\": %.4f, \"bytes_in\": %.0f, \"bytes_out\": %.0f, \"limit_ms\": %.4f, \"beside\": %s, \"about\": \"%s\"}", comma, stages[i].name,
+               net_ms(figures, i), in, out, in / limit.read + out / limit.write, stages[i].beside ? "true" : "false", stages[i].counted);
         comma = ", ";
     }
     printf("]}\n");
@@ -457,7 +574,7 @@ int main(int argc, char **argv)
     if (!self.path || rounds < 1 || width < 1 || eighths < 0 || eighths > 8)
         return usage();
     open_subject(&self, width, eighths);
-    prepare_rows(&self);
+    prepare_lines(&self);
 
     figure figures[STAGES] = { 0 };
     for (int r = 0; r < rounds; r++)
@@ -475,8 +592,10 @@ int main(int argc, char **argv)
         for (int i = 0; i < STAGES; i++)
             if (applies(&stages[i], &self))
                 printf("%s: %.2f ms\n", stages[i].name, figures[i].ms);
-    free(self.decoded);
-    free(self.scaled);
+    for (int p = 0; p < 3; p++) {
+        free(self.decoded[p]);
+        free(self.scaled[p]);
+    }
     px_source_unmap(self.file);
     px_source_close(&self.source);
     return 0;

@@ -109,7 +109,7 @@ def stage_tables(results, markdown):
         pixels = one["width"] * one["height"]
         rows, parts = [], 0
         for stage in one["stages"]:
-            parts += -stage["cpu_ms"] if stage["name"] == "all" else stage["cpu_ms"]
+            parts += 0 if stage.get("beside") else -stage["cpu_ms"] if stage["name"] == "all" else stage["cpu_ms"]
             moved, ms = stage["bytes_in"] + stage["bytes_out"], max(stage["cpu_ms"], 1e-4)
             rows.append([stage["name"], number(stage["cpu_ms"], 2), number(stage["bytes_in"] / 1e6, 2), number(stage["bytes_out"] / 1e6, 2), number(moved / 1e3 / ms, 0),
                          number(pixels / 1e3 / ms, 0), number(stage["limit_ms"], 2), stage["about"]])

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PIXMILL = pathlib.Path(os.environ.get("PIXMILL", ROOT / "build/pixmill")).resolve()
 sys.path.insert(0, str(ROOT / "bench"))
 
-from comparing import measure, quality  # noqa: E402
+from comparing import measure, quality, report  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +111,52 @@ def built(name):
     return found[0] if found else pytest.skip(f"bench/{name} is built with -Dbench=true or -Dtests=true")
 
 
-def test_stages_add_up_to_the_whole(photo, tmp_path):
-    program = built("stages")
-    Image.open(photo).save(tmp_path / "photo.png")
-    for path, names in ((photo, ["entropy decode", "IDCT", "colour, rows"]), (tmp_path / "photo.png", ["CRC", "inflate", "unfilter, rows"])):
-        told = json.loads(subprocess.run([program, "--json", "--rounds", "3", "--width", "100", path], capture_output=True, check=True).stdout)
-        assert [stage["name"] for stage in told["stages"]] == [*names, "resample", "encode", "all"]
-        assert told["target_width"] == 100 and told["read_gb_s"] > 0.1 and told["stages"][-1]["cpu_ms"] > 0
-    refused = subprocess.run([program, "/dev/null"], capture_output=True, text=True)
-    assert refused.returncode == 1 and refused.stderr.startswith("stages: ")
+DECODED = {"JPEG": ["decode", "decode at 1/8", "libjpeg-turbo"], "PNG": ["CRC", "inflate", "unfilter, rows"]}
+
+
+def stages(path, *words):
+    told = json.loads(subprocess.run([built("stages"), "--json", "--rounds", "3", "--width", "100", *words, path], capture_output=True, check=True).stdout)
+    return told, {stage["name"]: stage for stage in told["stages"]}
+
+
+@pytest.mark.parametrize("kind, model, eighths", [("JPEG", "RGB", 5), ("JPEG", "L", 8), ("PNG", "RGB", 8), ("PNG", "L", 8)])
+def test_stages_are_those_of_the_whole(photo, tmp_path, kind, model, eighths):
+    Image.open(photo).convert(model).save(tmp_path / "picture", format=kind)
+    told, found = stages(tmp_path / "picture")
+    assert list(found) == [*DECODED[kind], "resample", "encode", "all"]
+    assert told["target_width"] == 100 and told["read_gb_s"] > 0.1 and found["all"]["cpu_ms"] > 0
+    assert told["eighths"] == eighths and told["decoded_width"] == 240 * eighths // 8
+    assert found["encode"]["bytes_out"] == found["all"]["bytes_out"]  # of the same pixels: at the same scale, by the same way
+    assert {stage["name"] for stage in told["stages"] if stage["beside"]} == {name for name in found if name in ("decode at 1/8", "libjpeg-turbo")}
+
+
+def test_stages_at_another_scale_are_not_those_of_the_whole(photo):
+    told, found = stages(photo, "--eighths", "8")
+    assert told["decoded_width"] == 240 and found["encode"]["bytes_out"] != found["all"]["bytes_out"]
+    assert found["decode"]["bytes_out"] > 4 * found["decode at 1/8"]["bytes_out"]
+
+
+def test_stages_sum_what_is_on_the_way(photo):
+    told = subprocess.run([built("stages"), "--rounds", "3", "--width", "100", photo], capture_output=True, text=True, check=True).stdout
+    ms = {name: float(figure) for name, figure in re.findall(r"^(.{16}) +(-?[\d.]+) ", told, re.M)}
+    ms = {name.strip(): figure for name, figure in ms.items()}
+    assert ms["libjpeg-turbo"] > 0 and abs(ms["all"] - ms["decode"] - ms["resample"] - ms["encode"] - ms["the rest"]) < 0.03
+
+
+def test_stages_refuse_what_has_none(tmp_path):
+    Image.new("CMYK", (64, 48)).save(tmp_path / "inks.jpg")
+    for path in ("/dev/null", tmp_path / "inks.jpg"):
+        refused = subprocess.run([built("stages"), path], capture_output=True, text=True)
+        assert refused.returncode == 1 and refused.stderr.startswith("stages: ")
+
+
+def test_a_table_of_stages_sums_what_is_on_the_way():
+    row = {"bytes_in": 1, "bytes_out": 1, "limit_ms": 1, "about": "x"}
+    one = {"width": 1, "height": 1, "format": "jpeg", "eighths": 2, "target_width": 1, "target_height": 1, "read_gb_s": 1, "write_gb_s": 1, "picture": "p",
+           "stages": [{"name": "decode", "cpu_ms": 3, "beside": False, **row}, {"name": "libjpeg-turbo", "cpu_ms": 9, "beside": True, **row},
+                      {"name": "all", "cpu_ms": 5, "beside": False, **row}]}
+    (_, made), = report.stage_tables({"stages": [one]}, True)
+    assert re.search(r"\| the rest \| 2\.00 \|", made)
 
 
 def test_outputs_makes_several_of_one_decode(photo, tmp_path):
