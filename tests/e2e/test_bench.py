@@ -176,5 +176,5 @@ def test_the_page_s_commands_have_only_options_that_there_are(cache):
         shown = [line.split(tool)[1] for line in lines if tool in line]
         options = set(re.findall(r"--[a-z-]+", " ".join(shown)))
         assert len(shown) >= 2 and options and all(option in told for option in options), (tool, options)
-    for case in re.findall(r"--case (\S+)", text):
+    for case in re.findall(r"--case ([\w-]+)", text):
         assert f'Case("{case}"' in (ROOT / "bench/comparing/cases.py").read_text()
