@@ -17,6 +17,8 @@ typedef struct coefficients {
     struct jpeg_decompress_struct library;
     struct jpeg_error_mgr errors;
     jmp_buf jump;
+    size_t behind; /* bytes that libjpeg was not given yet */
+    boolean (*ended)(j_decompress_ptr library);
     int warnings;
     jvirt_barray_ptr *blocks;
 } coefficients;
@@ -27,6 +29,30 @@ __attribute__((noreturn)) static void coefficients_give_up(j_common_ptr library)
 }
 
 static void coefficients_count(j_common_ptr library, int level) { ((coefficients *)library->client_data)->warnings += level < 0; }
+
+/* libjpeg-turbo's quick way over a sequential scan says nothing of codes that do not exist. Where 0xff comes several times in front of a stuffed
+ * 0, which its slow way takes for one 0xff, the quick one finds a marker, and what it has decoded of zeros behind that stays where the slow one,
+ * to which it then leaves the block, finds no coefficient. So it gets fewer bytes at a time than the quick way wants for any block. */
+enum { COEFFICIENTS_PIECE = 64 * 8 - 1 };
+
+static boolean coefficients_give_more(j_decompress_ptr library)
+{
+    coefficients *c = library->client_data;
+    struct jpeg_source_mgr *from = library->src;
+    from->next_input_byte += from->bytes_in_buffer;
+    from->bytes_in_buffer = c->behind < COEFFICIENTS_PIECE ? c->behind : COEFFICIENTS_PIECE;
+    c->behind -= from->bytes_in_buffer;
+    return from->bytes_in_buffer ? TRUE : c->ended(library);
+}
+
+static inline void coefficients_from(coefficients *c, const uint8_t *data, size_t count)
+{
+    jpeg_mem_src(&c->library, data, count);
+    c->behind = count;
+    c->ended = c->library.src->fill_input_buffer;
+    c->library.src->fill_input_buffer = coefficients_give_more;
+    c->library.src->bytes_in_buffer = 0;
+}
 
 static inline void coefficients_done(coefficients *c) { jpeg_destroy_decompress(&c->library); }
 
@@ -42,7 +68,7 @@ static inline bool coefficients_read(coefficients *c, const uint8_t *data, size_
     c->library.client_data = c;
     if (setjmp(c->jump))
         return false;
-    jpeg_mem_src(&c->library, data, count);
+    coefficients_from(c, data, count);
     if (jpeg_read_header(&c->library, TRUE) != JPEG_HEADER_OK)
         return false;
     c->blocks = jpeg_read_coefficients(&c->library);

@@ -300,6 +300,70 @@ static void restart_markers_come_in_order(void **state)
     planes_done(&whole);
 }
 
+/* Copies `data` with `bytes` put in at `at`. */
+static size_t put_in(const uint8_t *data, size_t count, size_t at, const uint8_t *bytes, size_t bytes_count, uint8_t *ret)
+{
+    memcpy(ret, data, at);
+    memcpy(ret + at, bytes, bytes_count);
+    memcpy(ret + at + bytes_count, data + at, count - at);
+    return count + bytes_count;
+}
+
+/* No standard has more than one 0xff in front of a stuffed 0, but libjpeg has always read it as one, on purpose. */
+static void a_stuffed_byte_may_be_filled_up(void **state)
+{
+    (void)state;
+    static uint8_t data[ROOM], changed[ROOM + 40000], fill[40000];
+    memset(fill, 0xff, sizeof fill);
+    for (int i = 0; i < FEW; i++) {
+        kind k = few[i];
+        k.quality = 95;
+        size_t count = write_kind(&k, 131, 97, data), found = 0;
+        for (size_t at = data_of(data); at + 1 < count; at++) {
+            if (data[at] != 0xff || data[at + 1] != 0)
+                continue;
+            planes whole, p;
+            coefficients c;
+            size_t much = found % 8 == 7 ? sizeof fill : 1 + found % 5; /* now and then more than is read at once */
+            int eighths = 1 + (int)(found++ % 8);
+            size_t grown = put_in(data, count, at, fill, much, changed);
+            assert_int_equal(read_at(data, count, eighths, false, &whole), PX_OK);
+            assert_int_equal(read_at(changed, grown, eighths, false, &p), PX_OK);
+            assert_true(planes_equal(&p, &whole));
+            planes_done(&whole);
+            assert_true(coefficients_read(&c, changed, grown));
+            assert_int_equal(c.warnings, 0);
+            assert_in_range(planes_differ(&p, &c), 0, 1);
+            coefficients_done(&c);
+            planes_done(&p);
+            changed[at + much + 1] = 0xfe; /* a marker, on the other hand, ends the data */
+            if (i == 0)
+                assert_int_equal(read_at(changed, grown, eighths, false, &p), PX_CORRUPT_IMAGE);
+        }
+        assert_true(found >= 8);
+    }
+}
+
+/* Nothing but ones is never a code; tables that pass over several codes at once must not pass over that. */
+static void codes_that_do_not_exist_are_refused(void **state)
+{
+    (void)state;
+    static uint8_t data[ROOM], changed[ROOM + 16];
+    static const uint8_t ones[] = { 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0 };
+    for (int i = 0; i < FEW; i++) {
+        size_t count = write_kind(&few[i], 40, 35, data), from = data_of(data);
+        if (few[i].restart) /* bits behind a segment's last block are nobody's */
+            continue;
+        for (size_t at = from; at < from + 200 && at < from + (few[i].script ? 20 : (count - from) / 2); at++) {
+            if (data[at - 1] == 0xff)
+                continue;
+            planes p;
+            size_t grown = put_in(data, count, at, ones, sizeof ones, changed);
+            assert_int_equal(read_at(changed, grown, 1 + (int)(at % 8), false, &p), PX_CORRUPT_IMAGE);
+        }
+    }
+}
+
 static void tables_that_cannot_be_are_refused(void **state)
 {
     (void)state;
@@ -493,6 +557,8 @@ int main(void)
         cmocka_unit_test(a_cut_is_truncated_wherever_it_falls),
         cmocka_unit_test(flipped_bytes_never_crash),
         cmocka_unit_test(restart_markers_come_in_order),
+        cmocka_unit_test(a_stuffed_byte_may_be_filled_up),
+        cmocka_unit_test(codes_that_do_not_exist_are_refused),
         cmocka_unit_test(tables_that_cannot_be_are_refused),
         cmocka_unit_test(scans_and_what_lies_between_them_are_counted),
         cmocka_unit_test(scans_of_no_use_are_passed_over),
