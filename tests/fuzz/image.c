@@ -61,8 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
         }
         px_source_close(&source);
     }
-    close(fds[0]);
-    close(fds[1]);
-    close(fds[2]);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
     return 0;
 }
