@@ -24,7 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t count)
     limits.truncated = count / 16 % 2;
     px_source source;
     planes p = { 0 };
-    if (count == 0 || px_source_create(&source, NULL) != PX_OK)
+    if (count < 2 || data[0] != 0xff || data[1] != 0xd8) /* other formats have targets of their own */
+        return 0;
+    if (px_source_create(&source, NULL) != PX_OK)
         return 0;
     px_status status = px_source_push(&source, data, count, NULL);
     px_source_finish(&source);
