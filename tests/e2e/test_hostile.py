@@ -81,7 +81,8 @@ def within(base, found, mebibytes, seconds):
 
 
 PROGRESSIVE = jpeg(progressive=True)
-SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda"):-2]
+SCAN = PROGRESSIVE[PROGRESSIVE.index(b"\xff\xda"):]
+SCAN = SCAN[:SCAN.index(b"\xff\xc4")]  # of the first values, which may be told again
 TOO_BIG = {
     "png 20K square": png(20000, 20000), "png 60K square": png(60000, 60000), "png 60K square, 16-bit RGBA": png(60000, 60000, 16, 6),
     "png 60K square, interlaced": png(60000, 60000, interlaced=1), "png 2^31-1 square": png(0x7fffffff, 0x7fffffff), "png 2^32-1 wide": png(0xffffffff, 1),

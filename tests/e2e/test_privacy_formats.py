@@ -110,6 +110,8 @@ def test_a_tiff_with_exif_is_the_same_picture(tmp_path, order):
     made.get_ifd(0x8769)[0x9003] = "2026:01:02 03:04:05"
     for mode in ("L", "RGBA"):
         out, shown = io.BytesIO(), scene((301, 203)).convert(mode)
+        if mode == "RGBA":
+            shown.putpixel((7, 5), (200, 30, 40, 128))  # or its alpha would be left out
         shown.save(out, "PNG", exif=made)
         bare, whole = (resize(tmp_path, out.getvalue(), f"{strip}.tif", strip=strip) for strip in ("all", "none"))
         assert whole[:2] == order.encode()

@@ -452,7 +452,7 @@ static bool take_frame(jpeg_decoder *self)
 {
     const struct jpeg_decompress_struct *l = &self->library;
     px_jpeg_frame *f = &self->frame;
-    if (!names_tables(l) || l->arith_code || l->data_precision != 8 || l->num_components > PX_JPEG_COMPONENTS ||
+    if (self->ended || !names_tables(l) || l->arith_code || l->data_precision != 8 || l->num_components > PX_JPEG_COMPONENTS ||
         (l->jpeg_color_space != JCS_GRAYSCALE && l->jpeg_color_space != JCS_YCbCr))
         return false;
     *f = (px_jpeg_frame){ .width = (int)l->image_width, .height = (int)l->image_height, .progressive = l->progressive_mode,
