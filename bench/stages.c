@@ -211,7 +211,7 @@ static moved decode(subject *self, int eighths, bool keep)
         for (int p = 0; p < plane_count(self); p++) {
             const px_plane *from = &row.planes[p];
             size_t bytes = row_bytes(self, from->width);
-            self->together[p] = done[p] == 0 ? from->height : self->together[p];
+            self->together[p] = keep && done[p] == 0 ? from->height : self->together[p];
             for (int y = 0; keep && y < from->height; y++)
                 memcpy(self->decoded[p] + bytes * (size_t)(done[p] + y), from->samples + from->stride * (size_t)y, bytes);
             done[p] += from->height;
@@ -237,7 +237,8 @@ static moved run_unfilter(subject *self)
 static void resample_rows(subject *self)
 {
     const px_plane_size *size = &self->sizes[0];
-    px_resample_spec spec = { .source_width = size->width, .source_height = size->height, .width = size->width, .height = size->height,
+    px_resample_spec spec = { .source_width = size->width, .source_height = size->height,
+                              .width = self->header.width * self->eighths / 8.0, .height = self->header.height * self->eighths / 8.0,
                               .target_width = self->target_width, .target_height = self->target_height, .channels = self->channels };
     px_resample *resample = NULL;
     px_error err = { 0 };

@@ -115,7 +115,7 @@ DECODED = {"JPEG": ["decode", "decode at 1/8", "libjpeg-turbo"], "PNG": ["CRC", 
 
 
 def stages(path, *words):
-    told = json.loads(subprocess.run([built("stages"), "--json", "--rounds", "3", "--width", "100", *words, path], capture_output=True, check=True).stdout)
+    told = json.loads(subprocess.run([built("stages"), "--json", "--rounds", "3", "--width", "100", *map(str, words), path], capture_output=True, check=True).stdout)
     return told, {stage["name"]: stage for stage in told["stages"]}
 
 
@@ -128,6 +128,15 @@ def test_stages_are_those_of_the_whole(photo, tmp_path, kind, model, eighths):
     assert told["eighths"] == eighths and told["decoded_width"] == 240 * eighths // 8
     assert found["encode"]["bytes_out"] == found["all"]["bytes_out"]  # of the same pixels: at the same scale, by the same way
     assert {stage["name"] for stage in told["stages"] if stage["beside"]} == {name for name in found if name in ("decode at 1/8", "libjpeg-turbo")}
+
+
+@pytest.mark.parametrize("model, subsampling", [("RGB", 0), ("RGB", 1), ("RGB", 2), ("L", -1)])
+@pytest.mark.parametrize("width, eighths", [(101, 4), (400, 8)])
+def test_stages_take_odd_sides_and_every_sampling(tmp_path, model, subsampling, width, eighths):
+    picture = Image.effect_mandelbrot((243, 161), (-2, -1.3, 1, 1.3), 60).convert(model)
+    picture.save(tmp_path / "picture.jpg", quality=95, **({"subsampling": subsampling} if subsampling >= 0 else {}))
+    told, found = stages(tmp_path / "picture.jpg", "--width", width, "--rounds", 1)
+    assert told["eighths"] == eighths and found["encode"]["bytes_out"] == found["all"]["bytes_out"]
 
 
 def test_stages_at_another_scale_are_not_those_of_the_whole(photo):
