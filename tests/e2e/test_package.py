@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 
 import boto3
@@ -411,11 +412,11 @@ PODMAN = ["podman", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "
 
 
 @pytest.fixture(scope="module")
-def podman(image, tmp_path_factory):
+def podman(image):
     """podman with a store of its own, and the image in it."""
     if not shutil.which("podman") or not shutil.which("runc") or os.geteuid() != 0:
         pytest.skip("no podman with runc, or not as root")
-    folder = tmp_path_factory.mktemp("podman")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="podman-"))  # podman takes no long paths
     command = [*PODMAN, "--root", str(folder / "root"), "--runroot", str(folder / "run")]
     loaded = subprocess.run([*command, "load", "-i", image], capture_output=True, text=True)
     assert loaded.returncode == 0 and "pixmill:" in loaded.stdout, loaded.stderr
@@ -426,6 +427,7 @@ def podman(image, tmp_path_factory):
     subprocess.run([*command, "rm", "-af"], capture_output=True)
     subprocess.run([*command, "volume", "rm", "-af"], capture_output=True)
     subprocess.run([*command, "rmi", "-af"], capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def composed(podman, *arguments):

@@ -20,6 +20,7 @@ typedef struct coefficients {
     size_t behind; /* bytes that libjpeg was not given yet */
     boolean (*ended)(j_decompress_ptr library);
     int warnings;
+    bool bare; /* the first scan names tables that there are none of: libjpeg takes its own, and our decoder leaves the picture to it */
     jvirt_barray_ptr *blocks;
 } coefficients;
 
@@ -71,6 +72,11 @@ static inline bool coefficients_read(coefficients *c, const uint8_t *data, size_
     coefficients_from(c, data, count);
     if (jpeg_read_header(&c->library, TRUE) != JPEG_HEADER_OK)
         return false;
+    for (int i = 0; i < c->library.comps_in_scan && !c->library.progressive_mode; i++) {
+        const jpeg_component_info *component = c->library.cur_comp_info[i];
+        int dc = component->dc_tbl_no, ac = component->ac_tbl_no;
+        c->bare |= dc >= NUM_HUFF_TBLS || ac >= NUM_HUFF_TBLS || !c->library.dc_huff_tbl_ptrs[dc] || !c->library.ac_huff_tbl_ptrs[ac];
+    }
     c->blocks = jpeg_read_coefficients(&c->library);
     return c->blocks != NULL;
 }
