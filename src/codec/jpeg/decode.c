@@ -1,4 +1,4 @@
-/* JPEG in, by libjpeg-turbo.
+/* JPEG in: the header by libjpeg-turbo, then the planes and grey rows by our own decoder (scaled.h) where that takes the picture, all else by it.
  *
  * Its source manager reads a px_source, its error manager jumps back into the call that entered the library and
  * never further: each of open, start and pull has its own setjmp. Rows come out as grey or RGB; CMYK and YCCK are
