@@ -143,7 +143,7 @@ static px_status draw_frame(px_png_decoder *self, const px_png_frame *frame, px_
     if (self->interlaced)
         PX_TRY(read_interlaced(self, width, height, err));
     for (int y = 0; y < height; y++) {
-        uint8_t *row = self->held + (size_t)y * (size_t)width * channels;
+        uint8_t *row = self->interlaced ? self->held + (size_t)y * (size_t)width * channels : NULL;
         if (!self->interlaced)
             PX_TRY(next_row(self, width, &row, err));
         px_png_frame_draw(&self->canvas, frame, y, row, header->model, header->alpha);
