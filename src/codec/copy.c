@@ -84,3 +84,14 @@ px_status px_copy_run(const px_encoder_spec *spec, const px_source *source, int 
     free(copy);
     return status;
 }
+
+px_status px_copy_run_whole(const px_encoder_spec *spec, const px_source *source, int fd,
+                            px_status (*clean)(px_bytes file, const px_encoder_spec *spec, int fd, uint64_t *ret_bytes, px_error *err),
+                            uint64_t *ret_bytes, px_error *err)
+{
+    px_bytes file = { 0 };
+    PX_TRY(px_source_map(source, UINT64_MAX, &file, err));
+    px_status status = clean(file, spec, fd, ret_bytes, err);
+    px_source_unmap(file);
+    return status;
+}

@@ -32,4 +32,9 @@ PX_CHECKED px_status px_copy_run(const px_encoder_spec *spec, const px_source *s
                                  px_status (*clean)(px_copy *copy, const px_encoder_spec *spec, px_error *err), uint64_t *ret_bytes,
                                  px_error *err);
 
+/* The same for who wants all of the source at once; it was judged when it was decoded. */
+PX_CHECKED px_status px_copy_run_whole(const px_encoder_spec *spec, const px_source *source, int fd,
+                                       px_status (*clean)(px_bytes file, const px_encoder_spec *spec, int fd, uint64_t *ret_bytes, px_error *err),
+                                       uint64_t *ret_bytes, px_error *err);
+
 #endif

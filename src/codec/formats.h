@@ -83,8 +83,6 @@ PX_CHECKED px_status px_gif_encoder_open(const px_encoder_spec *spec, int fd, px
 uint64_t px_gif_encoder_memory(const px_encoder_spec *spec);
 PX_CHECKED px_status px_gif_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err);
 
-bool px_jpeg_is(px_bytes first);
-bool px_png_is(px_bytes first);
 bool px_gif_is(px_bytes first);
 
 /* Does a file that begins so begin with these bytes, from `at`? */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "codec/big_endian.h"
 #include "codec/boxes.h"
+#include "codec/copy.h"
 #include "codec/formats.h"
 
 enum { PART_HEAD = 4 }; /* of a jxlp box: which part it is */
@@ -117,9 +118,5 @@ static px_status clean(px_bytes file, const px_encoder_spec *spec, int fd, uint6
 
 px_status px_jxl_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    px_bytes file = { 0 };
-    PX_TRY(px_source_map(source, UINT64_MAX, &file, err));
-    px_status status = clean(file, spec, fd, ret_bytes, err);
-    px_source_unmap(file);
-    return status;
+    return px_copy_run_whole(spec, source, fd, clean, ret_bytes, err);
 }

@@ -8,6 +8,7 @@
 #include "codec/tiff/clean.h"
 
 #include "base/file.h"
+#include "codec/copy.h"
 #include "codec/formats.h"
 #include "codec/tiff/directory.h"
 #include "codec/tiff/head.h"
@@ -155,9 +156,5 @@ static px_status clean(px_bytes file, const px_encoder_spec *spec, int fd, uint6
 
 px_status px_tiff_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    px_bytes file = { 0 };
-    PX_TRY(px_source_map(source, UINT64_MAX, &file, err));
-    px_status status = clean(file, spec, fd, ret_bytes, err);
-    px_source_unmap(file);
-    return status;
+    return px_copy_run_whole(spec, source, fd, clean, ret_bytes, err);
 }

@@ -4,6 +4,7 @@
  * Walked twice: once to know the size, which stands in front, once to write. Behind the chunk that holds a still or a frame's picture
  * no reader looks for another, so none is kept: a second picture could be what its maker meant to be gone. */
 #include "base/file.h"
+#include "codec/copy.h"
 #include "codec/exif.h"
 #include "codec/formats.h"
 #include "codec/webp/riff.h"
@@ -132,11 +133,7 @@ static px_status write_file(px_bytes file, const px_encoder_spec *spec, int fd, 
     return PX_OK;
 }
 
-static void unmap(px_bytes *file) { px_source_unmap(*file); }
-
 px_status px_webp_clean(const px_encoder_spec *spec, const px_source *source, int fd, uint64_t *ret_bytes, px_error *err)
 {
-    PX_AUTO(unmap) px_bytes file = { 0 };
-    PX_TRY(px_source_map(source, UINT64_MAX, &file, err)); /* it was judged when it was decoded */
-    return write_file(file, spec, fd, ret_bytes, err);
+    return px_copy_run_whole(spec, source, fd, write_file, ret_bytes, err);
 }
