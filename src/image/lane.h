@@ -72,7 +72,7 @@ PX_CHECKED px_status px_lane_plan_mark(px_lane *lane, const px_limits *limits, p
 bool px_lane_likes_planes(px_lane *lane, px_chroma *ret);
 
 /* Lets smaller lanes that show the same part of the source get their rows from larger ones, where what those have is twice what they need:
- * five widths cost little more than two then, and nobody could see it (test-image_transform: over 50 dB). Before the second half of the plan. */
+ * five widths cost little more than two then, and nobody could see it (photos: 49 dB and more; docs/performance.md). Before the second half of the plan. */
 void px_lane_plan_ladder(px_lane *lanes, int count);
 
 /* Decoded pixels by the header's, as fractions. */

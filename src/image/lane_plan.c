@@ -99,21 +99,6 @@ px_status px_lane_plan_mark(px_lane *l, const px_limits *limits, px_error *err)
     return PX_OK;
 }
 
-/* The decoded pixels of one side that a lane looks at, as a scale of n/of has them: of a window those that are wholly inside, so that
- * nothing beside it shines in. */
-static void plan_side(int source, int from, int side, int64_t n, int64_t of, int *ret_first, int *ret_count)
-{
-    int64_t decoded = (source * n + of - 1) / of, first = (from * n + of - 1) / of, end = (from + side) * n / of;
-    if (from + side == source)
-        end = decoded;
-    if (end <= first) { /* less than one */
-        first = from * n / of < decoded - 1 ? from * n / of : decoded - 1;
-        end = first + 1;
-    }
-    *ret_first = (int)first;
-    *ret_count = (int)(end - first);
-}
-
 bool px_lane_is_held(const px_lane *l) { return l->attention || !px_orientation_streams(l->turn); }
 
 /* Does anything between the resampler and the encoder need RGB? */
@@ -205,6 +190,8 @@ static void plan_planes(px_lane *l, const px_plane_size *sizes)
     l->plan.narrow = planar.narrow;
 }
 
+static int decoded_side(int source, int64_t n, int64_t of) { return (int)((source * n + of - 1) / of); }
+
 /* Maps the part of the source that a lane shows to decoded pixels. */
 void px_lane_plan_scaling(px_lane *l, px_scale scale, const px_plane_size *sizes)
 {
@@ -221,8 +208,10 @@ void px_lane_plan_scaling(px_lane *l, px_scale scale, const px_plane_size *sizes
     double across = (double)scale.across / scale.across_of, down = (double)scale.down / scale.down_of;
     px_resample_spec *s = &l->scaling;
     const px_layout *p = &l->stored;
-    plan_side(header->width, p->window_x, p->window_width, scale.across, scale.across_of, &l->first_column, &s->source_width);
-    plan_side(header->height, p->window_y, p->window_height, scale.down, scale.down_of, &l->first_row, &s->source_height);
+    px_side_decoded(header->width, p->window_x, p->window_width, across, decoded_side(header->width, scale.across, scale.across_of), &l->first_column,
+                    &s->source_width);
+    px_side_decoded(header->height, p->window_y, p->window_height, down, decoded_side(header->height, scale.down, scale.down_of), &l->first_row,
+                    &s->source_height);
     s->x = p->part_x * across - l->first_column;
     s->y = p->part_y * down - l->first_row;
     s->width *= across;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "image/resample.h"
+#include "image/size.h"
 
 typedef struct lines {
     px_resample_spec scaling;
@@ -35,20 +36,6 @@ struct px_planes {
 
 /* ---- the plan ---- */
 
-/* The samples of one side that are looked at: of a window those that are wholly inside, so that nothing beside it shines in. */
-static void plan_side(int stored, int window, int window_side, double scale, int decoded, int *ret_first, int *ret_count)
-{
-    int first = (int)ceil(window * scale - 1e-9), end = (int)floor((window + window_side) * scale + 1e-9);
-    if (window + window_side == stored)
-        end = decoded;
-    if (end <= first) { /* less than one */
-        first = (int)(window * scale) < decoded - 1 ? (int)(window * scale) : decoded - 1;
-        end = first + 1;
-    }
-    *ret_first = first;
-    *ret_count = end - first;
-}
-
 static bool is_whole(double x) { return x == floor(x); }
 
 /* Where chroma lies on Y's left sample, the plane's first one is not in the middle of its pixels, but half a pixel of Y further left. */
@@ -63,8 +50,8 @@ static void plan_plane(const px_planes_spec *spec, int p, lines *ret)
     bool halved = p > 0 && spec->chroma == PX_CHROMA_HALVED;
     px_resample_spec *s = &ret->scaling;
     *ret = (lines){ .together = p == 0 && spec->chroma == PX_CHROMA_HALVED ? 2 : 1 };
-    plan_side(spec->header->width, spec->window_x, spec->window_width, size->across, size->width, &ret->first_column, &s->source_width);
-    plan_side(spec->header->height, spec->window_y, spec->window_height, size->down, size->height, &ret->first_row, &s->source_height);
+    px_side_decoded(spec->header->width, spec->window_x, spec->window_width, size->across, size->width, &ret->first_column, &s->source_width);
+    px_side_decoded(spec->header->height, spec->window_y, spec->window_height, size->down, size->height, &ret->first_row, &s->source_height);
     s->channels = 1;
     s->target_width = halved ? (spec->target_width + 1) / 2 : spec->target_width;
     s->target_height = halved ? (spec->target_height + 1) / 2 : spec->target_height;

@@ -188,3 +188,16 @@ double px_eighths_for(double shrink, px_resampling resampling)
     double vips = shrink >= 8.0 ? 1.0 : shrink >= 4.0 ? 2.0 : shrink >= 2.0 ? 4.0 : 8.0;
     return fmax(vips, 8.0 * 1.2 / shrink);
 }
+
+void px_side_decoded(int source, int window, int window_side, double scale, int decoded, int *ret_first, int *ret_count)
+{
+    int first = (int)ceil(window * scale - 1e-9), end = (int)floor((window + window_side) * scale + 1e-9);
+    if (window + window_side == source)
+        end = decoded;
+    if (end <= first) { /* less than one */
+        first = (int)(window * scale) < decoded - 1 ? (int)(window * scale) : decoded - 1;
+        end = first + 1;
+    }
+    *ret_first = first;
+    *ret_count = end - first;
+}

@@ -31,4 +31,8 @@ int px_orientation_turned(int orientation, int quarters);
 /* The smallest scale, in eighths of the source, that a decoder may give for an output that is `shrink` times smaller; 8 and above: none. */
 double px_eighths_for(double shrink, px_resampling resampling);
 
+/* The samples of one side that are looked at, of `decoded` that there are at `scale`: of a window those that are wholly inside, so that nothing
+ * beside it shines in; one at least. */
+void px_side_decoded(int source, int window, int window_side, double scale, int decoded, int *ret_first, int *ret_count);
+
 #endif
