@@ -59,6 +59,18 @@ static inline uint8_t *bytes_of(int fd, size_t *ret_count)
     return data;
 }
 
+/* Ends an encoder that has all rows, and closes both; the caller frees the bytes. */
+static inline uint8_t *finish_encoding(px_encoder *encoder, int fd, size_t *ret_count)
+{
+    uint64_t bytes = 0;
+    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
+    px_encoder_close(&encoder);
+    uint8_t *data = bytes_of(fd, ret_count);
+    assert_int_equal(bytes, *ret_count);
+    close(fd);
+    return data;
+}
+
 /* Encodes interleaved samples; the caller frees the bytes. */
 static inline uint8_t *encode(px_encoder_spec spec, const uint8_t *samples, size_t *ret_count)
 {
@@ -70,13 +82,7 @@ static inline uint8_t *encode(px_encoder_spec spec, const uint8_t *samples, size
         px_row row = px_row_of((uint8_t *)(uintptr_t)(samples + (size_t)y * stride), spec.width, spec.model, spec.alpha);
         assert_int_equal(encoder->push(encoder, &row, NULL), PX_OK);
     }
-    uint64_t bytes = 0;
-    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
-    px_encoder_close(&encoder);
-    uint8_t *data = bytes_of(fd, ret_count);
-    assert_int_equal(bytes, *ret_count);
-    close(fd);
-    return data;
+    return finish_encoding(encoder, fd, ret_count);
 }
 
 /* Decodes the whole; samples (the caller frees them) only if it worked. */

@@ -152,13 +152,7 @@ static inline uint8_t *encode_planes(px_encoder_spec spec, const planes *p, size
         }
         assert_int_equal(encoder->push(encoder, &row, NULL), PX_OK);
     }
-    uint64_t bytes = 0;
-    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
-    px_encoder_close(&encoder);
-    uint8_t *data = bytes_of(fd, ret_count);
-    assert_int_equal(bytes, *ret_count);
-    close(fd);
-    return data;
+    return finish_encoding(encoder, fd, ret_count);
 }
 
 /* The greatest difference between two pictures. */

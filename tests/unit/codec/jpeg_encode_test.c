@@ -108,6 +108,16 @@ static void on_message(j_common_ptr library, int level)
         library->err->num_warnings++;
 }
 
+/* The library on a file, its header read. */
+static void open_library(struct jpeg_decompress_struct *d, struct jpeg_error_mgr *errors, const uint8_t *data, size_t count)
+{
+    d->err = jpeg_std_error(errors);
+    errors->emit_message = on_message;
+    jpeg_create_decompress(d);
+    jpeg_mem_src(d, data, count);
+    jpeg_read_header(d, TRUE);
+}
+
 typedef struct planes {
     int count, width[3], height[3];
     uint8_t *samples[3]; /* owned */
@@ -206,15 +216,9 @@ static uint8_t *by_us(const planes *from, int quality, px_effort effort, size_t 
     spec.effort = effort;
     int fd = empty_fd();
     px_encoder *encoder = NULL;
-    uint64_t bytes = 0;
     assert_int_equal(px_encoder_open(&spec, fd, &encoder, NULL), PX_OK);
     assert_int_equal(push_planes(encoder, from), PX_OK);
-    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
-    px_encoder_close(&encoder);
-    uint8_t *data = bytes_of(fd, ret_count);
-    assert_int_equal(bytes, *ret_count);
-    close(fd);
-    return data;
+    return finish_encoding(encoder, fd, ret_count);
 }
 
 /* How many coefficients differ; files have to be alike in all that surrounds them. */
@@ -227,11 +231,7 @@ static int differing(const uint8_t *a, size_t a_count, const uint8_t *b, size_t 
     size_t counts[2] = { a_count, b_count };
     int found = 0;
     for (int i = 0; i < 2; i++) {
-        d[i].err = jpeg_std_error(&errors[i]);
-        errors[i].emit_message = on_message;
-        jpeg_create_decompress(&d[i]);
-        jpeg_mem_src(&d[i], data[i], counts[i]);
-        jpeg_read_header(&d[i], TRUE);
+        open_library(&d[i], &errors[i], data[i], counts[i]);
         arrays[i] = jpeg_read_coefficients(&d[i]);
         assert_int_equal(errors[i].num_warnings, 0);
     }
@@ -318,11 +318,7 @@ static void assert_is_read_as(const uint8_t *data, size_t count, const px_jpeg_w
 {
     struct jpeg_decompress_struct d;
     struct jpeg_error_mgr errors;
-    d.err = jpeg_std_error(&errors);
-    errors.emit_message = on_message;
-    jpeg_create_decompress(&d);
-    jpeg_mem_src(&d, data, count);
-    jpeg_read_header(&d, TRUE);
+    open_library(&d, &errors, data, count);
     jvirt_barray_ptr *arrays = jpeg_read_coefficients(&d);
     assert_int_equal(errors.num_warnings, 0);
     for (int p = 0; p < d.num_components; p++)
@@ -392,11 +388,7 @@ static double luma_psnr(const uint8_t *data, size_t count, const planes *from)
 {
     struct jpeg_decompress_struct d;
     struct jpeg_error_mgr errors;
-    d.err = jpeg_std_error(&errors);
-    errors.emit_message = on_message;
-    jpeg_create_decompress(&d);
-    jpeg_mem_src(&d, data, count);
-    jpeg_read_header(&d, TRUE);
+    open_library(&d, &errors, data, count);
     d.out_color_space = JCS_GRAYSCALE;
     jpeg_start_decompress(&d);
     uint8_t *luma = malloc((size_t)d.output_width * d.output_height);

@@ -1,6 +1,6 @@
 /* JPEG: near enough to what was written; a cut file is told from a damaged one; EXIF tells which way is up, and a lying
  * EXIF costs nothing. */
-#include "picture.h"
+#include "in_planes.h"
 
 #include <string.h>
 
@@ -171,50 +171,15 @@ static uint8_t sample_at(const uint8_t *pixels, int width, int height, int x, in
     return (uint8_t)(sum / pixels_of >> 16);
 }
 
-typedef struct planes {
-    uint8_t *samples[3]; /* owned */
-    int width[3], height[3];
-} planes;
-
-static planes planes_of(const uint8_t *pixels, int width, int height, px_chroma chroma)
+static planes stored_planes_of(const uint8_t *pixels, int width, int height, px_chroma chroma)
 {
-    planes made;
-    for (int p = 0; p < 3; p++) {
-        int part = p && chroma == PX_CHROMA_HALVED ? 2 : 1;
-        made.width[p] = (width + part - 1) / part;
-        made.height[p] = (height + part - 1) / part;
-        made.samples[p] = malloc((size_t)made.width[p] * (size_t)made.height[p]);
+    int part = chroma == PX_CHROMA_HALVED ? 2 : 1;
+    planes made = planes_create(width, height, part, part, false);
+    for (int p = 0; p < 3; p++)
         for (int y = 0; y < made.height[p]; y++)
             for (int x = 0; x < made.width[p]; x++)
-                made.samples[p][y * made.width[p] + x] = sample_at(pixels, width, height, x, y, p, part);
-    }
+                made.samples[p][y * made.width[p] + x] = sample_at(pixels, width, height, x, y, p, p ? part : 1);
     return made;
-}
-
-static uint8_t *encode_planes(px_encoder_spec spec, planes *from, size_t *ret_count)
-{
-    int fd = empty_fd();
-    px_encoder *encoder = NULL;
-    assert_true(px_format_takes_planes(&spec, &spec));
-    assert_false(spec.narrow);
-    assert_int_equal(px_encoder_open(&spec, fd, &encoder, NULL), PX_OK);
-    int lines = spec.chroma == PX_CHROMA_HALVED ? 2 : 1;
-    for (int y = 0; y < from->height[1]; y++) {
-        px_row row = { .plane_count = 3, .depth = 8, .model = PX_YCC };
-        for (int p = 0; p < 3; p++) {
-            int first = p ? y : y * lines, left = from->height[p] - first;
-            row.planes[p] = (px_plane){ from->samples[p] + first * from->width[p], from->width[p], p || left < lines ? 1 : lines,
-                                        (size_t)from->width[p], 1 };
-        }
-        assert_int_equal(encoder->push(encoder, &row, NULL), PX_OK);
-    }
-    uint64_t bytes = 0;
-    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
-    px_encoder_close(&encoder);
-    uint8_t *data = bytes_of(fd, ret_count);
-    assert_int_equal(bytes, *ret_count);
-    close(fd);
-    return data;
 }
 
 /* Of RGB and of the same as planes. */
@@ -223,12 +188,11 @@ static void assert_planes_make_the_same_file(int width, int height, int quality,
     px_encoder_spec spec = { .format = PX_FORMAT_JPEG, .width = width, .height = height, .model = PX_RGB, .quality = quality, .effort = effort };
     uint8_t *pixels = picture(width, height, 3);
     size_t count, other;
-    planes parts = planes_of(pixels, width, height, quality >= 90 ? PX_CHROMA_WHOLE : PX_CHROMA_HALVED);
+    planes parts = stored_planes_of(pixels, width, height, quality >= 90 ? PX_CHROMA_WHOLE : PX_CHROMA_HALVED);
     uint8_t *data = encode(spec, pixels, &count), *same = encode_planes(spec, &parts, &other);
     if (count != other || memcmp(data, same, count) != 0)
         fail_msg("%dx%d at quality %d: %zu bytes of RGB, %zu of planes", width, height, quality, count, other);
-    for (int p = 0; p < 3; p++)
-        free(parts.samples[p]);
+    planes_done(&parts);
     free(pixels);
     free(data);
     free(same);
@@ -250,7 +214,7 @@ static void planes_make_the_same_file_as_rgb(void **state)
 static void assert_planes_come_back_near(int width, int height, int quality, double least)
 {
     uint8_t *pixels = picture(width, height, 3), *back = NULL;
-    planes parts = planes_of(pixels, width, height, quality >= 90 ? PX_CHROMA_WHOLE : PX_CHROMA_HALVED);
+    planes parts = stored_planes_of(pixels, width, height, quality >= 90 ? PX_CHROMA_WHOLE : PX_CHROMA_HALVED);
     px_encoder_spec spec = { .format = PX_FORMAT_JPEG, .width = width, .height = height, .model = PX_RGB, .quality = quality };
     size_t count;
     uint8_t *data = encode_planes(spec, &parts, &count);
@@ -261,8 +225,7 @@ static void assert_planes_come_back_near(int width, int height, int quality, dou
     double near = psnr(pixels, back, (size_t)width * (size_t)height * 3);
     if (near < least)
         fail_msg("%dx%d at quality %d: %.1f dB", width, height, quality, near);
-    for (int p = 0; p < 3; p++)
-        free(parts.samples[p]);
+    planes_done(&parts);
     free(pixels);
     free(back);
     free(data);

@@ -124,13 +124,7 @@ static uint8_t *animation(int channels, int orientation, px_bytes profile, size_
             assert_int_equal(encoder->push(encoder, &row, NULL), PX_OK);
         }
     }
-    uint64_t bytes;
-    assert_int_equal(encoder->finish(encoder, &bytes, NULL), PX_OK);
-    px_encoder_close(&encoder);
-    uint8_t *data = bytes_of(fd, ret_count);
-    assert_int_equal(bytes, *ret_count);
-    close(fd);
-    return data;
+    return finish_encoding(encoder, fd, ret_count);
 }
 
 /* Every frame; their pixels are compared if `exact`. */
